@@ -1,0 +1,1 @@
+"""Photos to georeferenced products to relief information."""

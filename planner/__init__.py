@@ -1,0 +1,1 @@
+"""Plan a survey and get it flown."""

@@ -1,0 +1,1 @@
+"""The application: the `skyrelief` command, the demo and the operation folder."""

@@ -1,0 +1,1 @@
+"""Something to fly when no drone is there."""
