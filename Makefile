@@ -1,7 +1,11 @@
-# Needs only Python 3.11 or newer and make; everything else goes into .venv.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
-VENV := .venv
+# Needs only Python 3.11 or newer and make; everything else goes into a virtual environment.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
 BIN := $(VENV)/bin
+# What is installed and tested: the checkout, or a wheel (`make test PACKAGE=dist/skyrelief-0.1.0-py3-none-any.whl`).
+PACKAGE ?= .
+EDITABLE := $(if $(filter .,$(PACKAGE)),--editable)
 
 .PHONY: demo test test-long lint format bench clean
 
@@ -11,6 +15,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
+# Soaks, fault matrices and thousands of cases; `make test` runs a short version of each.
 test-long: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --timeout 3600
 
@@ -28,9 +33,10 @@ bench: $(VENV)/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds
 
 $(VENV)/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,pdf,cluster]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(EDITABLE) "$(PACKAGE)[test,pdf,cluster]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

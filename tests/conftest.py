@@ -1,6 +1,7 @@
-"""Fixtures for every test: where the shared measurement data is."""
+"""Fixtures for every test: where the shared measurement data is; a skipped browser test fails in CI."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}: set SKYRELIEF_DATA")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and os.environ.get("CI") and item.get_closest_marker("chromium"):
+        report.outcome = "failed"
+        report.longrepr = f"a Chromium test must run in CI, but was skipped: {report.longrepr}"
+    return report

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 __all__ = ["main"]
 
-# What `skyrelief --help` says of each command; its module is planner.app.commands.<name, with _ for ->, its function `run_command`.
+# What `skyrelief --help` says of each command. Its function is `run_command` in planner.app.commands.<name with _ for ->.
 COMMANDS = {
     "demo": "The whole loop, simulated, on bundled data.",
     "plan": "Plan a survey of an area: flights, missions, summary.",
