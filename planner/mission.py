@@ -1,0 +1,175 @@
+"""A survey flight as a MAVLink mission: items, fence and rally points, framed and rounded as ArduPilot stores them.
+
+Sources: the MAVLink common message set; AP_Mission.cpp (which parameters are kept, in which frame).
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+__all__ = [
+    "DO_CHANGE_SPEED",
+    "DO_SET_CAM_TRIGG_DIST",
+    "FRAME_GLOBAL",
+    "FRAME_GLOBAL_RELATIVE",
+    "FRAME_GLOBAL_TERRAIN",
+    "FRAME_MISSION",
+    "NAV_RETURN_TO_LAUNCH",
+    "NAV_TAKEOFF",
+    "NAV_WAYPOINT",
+    "Fence",
+    "FenceCircle",
+    "FencePolygon",
+    "Home",
+    "Mission",
+    "MissionItem",
+    "RallyPoint",
+    "fence_items",
+    "has_position",
+    "home_item",
+    "rally_items",
+]
+
+NAV_WAYPOINT, NAV_RETURN_TO_LAUNCH, NAV_LAND, NAV_TAKEOFF = 16, 20, 21, 22
+DO_CHANGE_SPEED, DO_SET_CAM_TRIGG_DIST = 178, 206
+FENCE_RETURN_POINT, FENCE_POLYGON_INCLUSION, FENCE_POLYGON_EXCLUSION = 5000, 5001, 5002
+FENCE_CIRCLE_INCLUSION, FENCE_CIRCLE_EXCLUSION, RALLY_POINT = 5003, 5004, 5100
+FRAME_GLOBAL, FRAME_MISSION, FRAME_GLOBAL_RELATIVE, FRAME_GLOBAL_TERRAIN = 0, 2, 3, 10
+
+# Commands whose x, y, z are a place; every other command keeps them as plain numbers or ignores them.
+POSITION_COMMANDS = frozenset(
+    {16, 17, 18, 19, 21, 22, 31, 82, 84, 85, 179, 189, 195, 201, 5000, 5001, 5002, 5003, 5004, 5100}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MissionItem:
+    """One item of a MAVLink mission, fence or rally list, as MISSION_ITEM_INT carries it.
+
+    Attributes: command: MAV_CMD; frame: MAV_FRAME; p1..p4: parameters; x, y: latitude and longitude in 1e-7 degrees (or
+    parameters 5 and 6 of a command without a place); z: height in metres in the item's frame (or parameter 7).
+    """
+
+    command: int
+    frame: int
+    p1: float = 0.0
+    p2: float = 0.0
+    p3: float = 0.0
+    p4: float = 0.0
+    x: int = 0
+    y: int = 0
+    z: float = 0.0
+    autocontinue: bool = True
+
+    @property
+    def lat_deg(self) -> float:
+        """Latitude in degrees."""
+        return self.x / 1e7
+
+    @property
+    def lon_deg(self) -> float:
+        """Longitude in degrees."""
+        return self.y / 1e7
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a flight takes off and lands: WGS 84 degrees, metres above mean sea level (nan when unknown)."""
+
+    lat_deg: float
+    lon_deg: float
+    alt_amsl_m: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class FencePolygon:
+    """A fence polygon: (latitude, longitude) vertices in degrees without a closing one; the vehicle stays in or out."""
+
+    vertices: tuple[tuple[float, float], ...]
+    inclusion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FenceCircle:
+    """A fence circle: centre in degrees, radius in metres; the vehicle stays in or out."""
+
+    lat_deg: float
+    lon_deg: float
+    radius_m: float
+    inclusion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RallyPoint:
+    """An alternative landing place: degrees, height above home in metres at which to return to it."""
+
+    lat_deg: float
+    lon_deg: float
+    alt_rel_m: float
+
+
+Fence = tuple[FencePolygon | FenceCircle, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mission:
+    """A mission with its fence and rally points.
+
+    Attributes: home: the planned home, not among `items`; items: from the take-off on (on the wire they follow item 0, the
+    home); speed_m_s: the cruise speed for ground stations' estimates (nan when the file says none).
+    """
+
+    home: Home
+    items: tuple[MissionItem, ...]
+    fence: Fence = ()
+    rally: tuple[RallyPoint, ...] = ()
+    speed_m_s: float = field(default=math.nan, compare=False)
+
+
+def degrees_1e7(value: float) -> int:
+    """Degrees as MAVLink's integers of 1e-7 degrees (11 mm)."""
+    return round(value * 1e7)
+
+
+def has_position(item: MissionItem) -> bool:
+    """Whether the item's x and y are a latitude and a longitude."""
+    return item.command in POSITION_COMMANDS
+
+
+def home_item(mission: Mission) -> MissionItem:
+    """Item 0 of a mission on the wire: the home as a waypoint above mean sea level (0 when unknown)."""
+    home = mission.home
+    height = home.alt_amsl_m if math.isfinite(home.alt_amsl_m) else 0.0
+    return MissionItem(NAV_WAYPOINT, FRAME_GLOBAL, x=degrees_1e7(home.lat_deg), y=degrees_1e7(home.lon_deg), z=height)
+
+
+def fence_items(fence: Fence) -> tuple[MissionItem, ...]:
+    """The fence as items of MAV_MISSION_TYPE_FENCE: every vertex carries the vertex count of its polygon."""
+    return tuple(_fence_items(fence))
+
+
+def _fence_items(fence: Iterable[FencePolygon | FenceCircle]) -> Iterator[MissionItem]:
+    for part in fence:
+        if isinstance(part, FencePolygon):
+            command = FENCE_POLYGON_INCLUSION if part.inclusion else FENCE_POLYGON_EXCLUSION
+            for lat, lon in part.vertices:
+                yield MissionItem(command, FRAME_GLOBAL, p1=len(part.vertices), x=degrees_1e7(lat), y=degrees_1e7(lon))
+        else:
+            command = FENCE_CIRCLE_INCLUSION if part.inclusion else FENCE_CIRCLE_EXCLUSION
+            yield MissionItem(
+                command, FRAME_GLOBAL, p1=part.radius_m, x=degrees_1e7(part.lat_deg), y=degrees_1e7(part.lon_deg)
+            )
+
+
+def rally_items(rally: Iterable[RallyPoint]) -> tuple[MissionItem, ...]:
+    """The rally points as items of MAV_MISSION_TYPE_RALLY, heights above home in whole metres as ArduPilot keeps them."""
+    return tuple(
+        MissionItem(
+            RALLY_POINT,
+            FRAME_GLOBAL_RELATIVE,
+            x=degrees_1e7(point.lat_deg),
+            y=degrees_1e7(point.lon_deg),
+            z=float(round(point.alt_rel_m)),
+        )
+        for point in rally
+    )
