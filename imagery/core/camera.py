@@ -190,7 +190,7 @@ def footprint_on_plane(
 
 def _from_table(id: str, table: dict[str, Any], where: str) -> Camera:
     known = {field.name for field in fields(Camera)}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     unknown = sorted(set(values) - known)
     if unknown:
         raise BadInputError(f"{where}: unknown entry {unknown[0]!r}; known are {', '.join(sorted(known))}")
