@@ -39,7 +39,7 @@ class Photo:
         gimbal_yaw_deg, gimbal_pitch_deg, gimbal_roll_deg: the camera's yaw clockwise from north, pitch
             (-90 = straight down) and roll.
         flight_yaw_deg, flight_pitch_deg, flight_roll_deg: the aircraft's.
-        rtk_flag: DJI's: 50 fixed, 34 float, 16 single point, 0 none; rtk_std_m: standard deviation east, north, up in metres.
+        rtk_flag: DJI's: 50 fixed, 32 to 49 float, 16 single point, 0 none; rtk_std_m: standard deviation east, north, up in metres.
         orientation: EXIF's 1 to 8.
     """
 
@@ -228,13 +228,19 @@ def _catalogue_entry(make: str, model: str, focal_length_mm: float | None) -> Ca
         camera
         for camera in catalogue().values()
         if model.lower() in (name.lower() for name in camera.models)
-        and (not make or not camera.make or make.lower().split()[0] == camera.make.lower().split()[0])
+        and (not make or _maker(make) == _maker(camera.make))
     ]
     if not model or not found:
         return None
     if focal_length_mm is None:
         return found[0]
     return min(found, key=lambda camera: abs(math.log(camera.focal_length_mm / focal_length_mm)))
+
+
+def _maker(make: str) -> str:
+    """A maker's name for comparing: DJI's photos are signed Hasselblad too."""
+    first = make.lower().split()[0]
+    return "dji" if first == "hasselblad" else first
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
