@@ -1,0 +1,177 @@
+"""Drawing a plan: any north-up window of it, before or after the disaster, as orthophoto, surface and bare terrain."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from sitl.world.canvas import Canvas, paint_box, paint_tree
+from sitl.world.ground import paint_ground
+from sitl.world.houses import paint_house
+from sitl.world.light import lit
+from sitl.world.plan import Plan, Terrain
+
+__all__ = ["HALO_M", "Tile", "draw"]
+
+HALO_M = 40.0  # what stands outside a window can reach into it: shadows of 25 m at 32 degrees
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A drawn window. ortho: uint8 (H, W, 3), lit; dsm, dtm: float32 metres; labels: uint16 house numbers; lost: uint8 flags."""
+
+    ortho: NDArray[np.uint8]
+    dsm: NDArray[np.float32]
+    dtm: NDArray[np.float32]
+    labels: NDArray[np.uint16]
+    lost: NDArray[np.uint8]
+
+
+def draw(
+    plan: Plan, left_m: float, top_m: float, cell_m: float, shape: tuple[int, int], *, before: bool = False
+) -> Tile:
+    """The window of `shape` cells whose north-west corner is (left_m, top_m) in plane coordinates.
+
+    A halo is drawn around it and cut off again, so that windows fit together.
+    """
+    west, south, east, north = plan.bounds
+    rows, cols = shape
+    halo = int(np.ceil(HALO_M / cell_m))
+    c0 = min(halo, max(0, round((left_m - west) / cell_m)))
+    r0 = min(halo, max(0, round((north - top_m) / cell_m)))
+    c1 = min(halo, max(0, round((east - left_m) / cell_m) - cols))
+    r1 = min(halo, max(0, round((top_m - south) / cell_m) - rows))
+    canvas = _bare(
+        plan.terrain,
+        left_m + (0.5 - c0) * cell_m,
+        top_m - (0.5 - r0) * cell_m,
+        cell_m,
+        (rows + r0 + r1, cols + c0 + c1),
+    )
+    paint_ground(canvas, plan, before)
+    _paint_objects(canvas, plan, before)
+    sun = plan.pre_sun if before else plan.sun
+    ortho = lit(canvas.rgb, canvas.dsm, cell_m, sun)
+    cut = (slice(r0, r0 + rows), slice(c0, c0 + cols))
+    return Tile(
+        *(np.ascontiguousarray(item[cut]) for item in (ortho, canvas.dsm, canvas.dtm, canvas.labels, canvas.lost))
+    )
+
+
+def _bare(terrain: Terrain, left: float, top: float, cell: float, shape: tuple[int, int]) -> Canvas:
+    rows, cols = shape
+    by_row, first_r, last_r = _spline(
+        (terrain.top_m - top + np.arange(rows) * cell) / terrain.step_m, terrain.heights_m.shape[0]
+    )
+    by_col, first_c, last_c = _spline(
+        (left + np.arange(cols) * cell - terrain.left_m) / terrain.step_m, terrain.heights_m.shape[1]
+    )
+    coarse = terrain.heights_m[first_r:last_r, first_c:last_c].astype(np.float32)
+    dtm = (by_row @ coarse) @ by_col.T
+    return Canvas(
+        left,
+        top,
+        cell,
+        dtm,
+        dtm.copy(),
+        np.zeros((*shape, 3), np.uint8),
+        np.zeros(shape, np.uint16),
+        np.zeros(shape, np.uint8),
+    )
+
+
+def _spline(at: NDArray[np.float64], count: int) -> tuple[NDArray[np.float32], int, int]:
+    """Catmull-Rom weights (n, nodes) for positions in steps, and the first and last node that they use."""
+    base = np.clip(np.floor(at).astype(int), 1, count - 3)
+    f = at - base
+    first, last = int(base.min()) - 1, int(base.max()) + 3
+    weights = np.zeros((len(at), last - first), np.float32)
+    pieces = (
+        ((2 - f) * f - 1) * f / 2,
+        ((3 * f - 5) * f * f + 2) / 2,
+        ((4 - 3 * f) * f + 1) * f / 2,
+        (f - 1) * f * f / 2,
+    )
+    for k, piece in enumerate(pieces):
+        weights[np.arange(len(at)), base - 1 + k - first] = piece
+    return weights, first, last
+
+
+def _paint_objects(canvas: Canvas, plan: Plan, before: bool) -> None:
+    rows, cols = canvas.dsm.shape
+    here = shapely.box(
+        canvas.left_m, canvas.top_m - rows * canvas.cell_m, canvas.left_m + cols * canvas.cell_m, canvas.top_m
+    )
+    grid = (canvas.left_m, canvas.top_m, canvas.cell_m)
+    near = here.buffer(12)
+    for house in plan.houses:
+        paint_house(canvas, house, plan.terrain, plan.seed, damaged=not before)
+    for number, car in enumerate(plan.cars):
+        if number % 3 == before or not near.contains(shapely.Point(car.x, car.y)):
+            continue  # some cars came, some left between the two dates
+        ground = float(plan.terrain.at(car.x, car.y))
+        colour = (float(car.rgb[0]), float(car.rgb[1]), float(car.rgb[2]))
+        paint_box(
+            canvas.dsm,
+            canvas.rgb,
+            *grid,
+            car.x,
+            car.y,
+            car.angle_rad,
+            (2.15, 0.88),
+            ground + 0.85,
+            (0.0, 0.0),
+            colour,
+            0.04,
+            number,
+        )
+        glass = (36.0, 40.0, 46.0)
+        ahead = np.array([np.cos(car.angle_rad), np.sin(car.angle_rad)]) * -0.2
+        paint_box(
+            canvas.dsm,
+            canvas.rgb,
+            *grid,
+            car.x + ahead[0],
+            car.y + ahead[1],
+            car.angle_rad,
+            (1.25, 0.76),
+            ground + 1.3,
+            (0.0, 0.0),
+            glass,
+            0.05,
+            number,
+        )
+        paint_box(
+            canvas.dsm,
+            canvas.rgb,
+            *grid,
+            car.x + ahead[0],
+            car.y + ahead[1],
+            car.angle_rad,
+            (0.8, 0.72),
+            ground + 1.45,
+            (0.0, 0.0),
+            colour,
+            0.03,
+            number,
+        )
+    for number, tree in enumerate(plan.trees):
+        if near.contains(tree.point):
+            _paint_tree(canvas, plan, number, before)
+
+
+def _paint_tree(canvas: Canvas, plan: Plan, number: int, before: bool) -> None:
+    tree = plan.trees[number]
+    ground = float(plan.terrain.at(tree.point.x, tree.point.y))
+    height, lean = tree.height_m, (0.0, 0.0)
+    if tree.fallen_deg is not None and not before:
+        a = np.radians(tree.fallen_deg)
+        lean, height = (float(np.sin(a)) * tree.height_m, float(np.cos(a)) * tree.height_m), 0.35 * tree.height_m
+    red, green, blue = (float(v) for v in tree.rgb)
+    if before:
+        red, green, blue = red * 0.9, green * 1.08, blue * 0.92
+    paint_tree(
+        canvas.dsm, canvas.rgb, canvas.left_m, canvas.top_m, canvas.cell_m, tree.point.x, tree.point.y, ground,
+        tree.radius_m, height, (red, green, blue), lean, plan.seed * 101 + number,
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""What a world consists of, before anything is drawn: houses, roads, water, trees, fields and what happened to them.
+
+Plane coordinates: metres east and north of the world's centre, parallel to the axes of its UTM grid.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import LineString, Point, Polygon
+
+__all__ = ["Car", "Damage", "Field", "House", "Plan", "Road", "Stream", "Sun", "Terrain", "Tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sun:
+    """Where the sun stands: azimuth clockwise from north, elevation above the horizon, degrees."""
+
+    azimuth_deg: float
+    elevation_deg: float
+
+    @property
+    def direction(self) -> NDArray[np.float64]:
+        """The unit vector towards the sun: east, north, up."""
+        a, e = np.radians([self.azimuth_deg, self.elevation_deg])
+        return np.array([np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e)])
+
+
+@dataclass(frozen=True, slots=True)
+class Terrain:
+    """Bare ground on a coarse north-up grid: heights above mean sea level, the first node at (left_m, top_m)."""
+
+    heights_m: NDArray[np.float64]
+    left_m: float
+    top_m: float
+    step_m: float
+
+    def at(self, x: NDArray[np.float64] | float, y: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Heights at points, bilinear."""
+        rows, cols = self.heights_m.shape
+        c = np.clip((np.asarray(x, float) - self.left_m) / self.step_m, 0, cols - 1.001)
+        r = np.clip((self.top_m - np.asarray(y, float)) / self.step_m, 0, rows - 1.001)
+        i, j = r.astype(int), c.astype(int)
+        v, u = r - i, c - j
+        z = self.heights_m
+        upper = z[i, j] * (1 - u) + z[i, j + 1] * u
+        lower = z[i + 1, j] * (1 - u) + z[i + 1, j + 1] * u
+        return np.asarray(upper * (1 - v) + lower * v)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What happened to a house.
+
+    grade: 0-3 of the Joint Damage Scale. kind: how it looks (`holes`, `partial`, `rubble`, `pancake`, `unroofed`, `burnt`, `flooded`).
+    hole_share: share of roof elements missing; collapse_share: share of the footprint come down, from the side `collapse_deg`
+    (house axes); heap_m: height of the rubble; apron_m: how far the debris lies around; tarp_share: share under a tarpaulin.
+    """
+
+    grade: int = 0
+    kind: str = "none"
+    hole_share: float = 0.0
+    collapse_share: float = 0.0
+    collapse_deg: float = 0.0
+    heap_m: float = 0.0
+    apron_m: float = 0.0
+    tarp_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A building. parts: rectangles (u0, v0, u1, v1) in its own axes, u along the length, turned by angle_rad about (x, y)."""
+
+    number: int
+    x: float
+    y: float
+    angle_rad: float
+    parts: tuple[tuple[float, float, float, float], ...]
+    floors: int
+    wall_m: float
+    roof: str
+    pitch: float
+    material: str
+    roof_rgb: tuple[int, int, int]
+    wall_rgb: tuple[int, int, int]
+    damage: Damage = field(default_factory=Damage)
+
+    @property
+    def polygon(self) -> Polygon:
+        """The roof's outline in plane coordinates."""
+        outline = shapely.union_all([shapely.box(*part) for part in self.parts])
+        c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
+        return Polygon(np.asarray(outline.exterior.coords) @ [[c, s], [-s, c]] + [self.x, self.y])
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A road's centre line, its width and surface (`asphalt` or `gravel`)."""
+
+    line: LineString
+    width_m: float
+    surface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Running water by its centre line, downstream, and width."""
+
+    line: LineString
+    width_m: float
+
+    @property
+    def polygon(self) -> Polygon:
+        """The water's surface at its usual level."""
+        return self.line.buffer(self.width_m / 2, cap_style="flat")
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree: its crown's radius and its height, metres; fallen_deg: the direction in which a storm laid it, or None."""
+
+    point: Point
+    radius_m: float
+    height_m: float
+    rgb: tuple[int, int, int]
+    fallen_deg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A piece of ground with one cover. kind: `open`, `crop`, `yard`, `garden`, `paved` or `wood`; rows_deg: direction of its rows."""
+
+    polygon: Polygon
+    kind: str
+    rows_deg: float = 0.0
+    row_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """A vehicle at (x, y), heading angle_rad from east."""
+
+    x: float
+    y: float
+    angle_rad: float
+    rgb: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a world is drawn from. bounds: (west, south, east, north) in plane coordinates."""
+
+    seed: int
+    profile: str
+    disaster: str
+    bounds: tuple[float, float, float, float]
+    terrain: Terrain
+    houses: tuple[House, ...]
+    roads: tuple[Road, ...]
+    streams: tuple[Stream, ...]
+    trees: tuple[Tree, ...]
+    fields: tuple[Field, ...]
+    cars: tuple[Car, ...]
+    sun: Sun
+    pre_sun: Sun
+    flood: NDArray[np.float64] | None = None
