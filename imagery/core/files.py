@@ -1,5 +1,6 @@
 """Writing files so that nothing half-written is ever found under its final name."""
 
+import errno
 import json
 import math
 import os
@@ -12,21 +13,57 @@ from typing import Any
 
 import numpy as np
 
-from imagery.core.errors import BadInputError
+from imagery.core.errors import BadInputError, SkyReliefError
 
-__all__ = ["atomic_directory", "atomic_path", "explained_os_error", "write_json", "write_text"]
+__all__ = [
+    "DISK_REASONS",
+    "atomic_directory",
+    "atomic_path",
+    "explained_disk_errors",
+    "to_json",
+    "write_json",
+    "write_text",
+]
 
 
-def explained_os_error(error: OSError, path: Path) -> BadInputError:
-    """An operating system error on `path`, said so that a person can act on it."""
-    reasons = {
-        28: "the disk is full: free some space and run the command again",
-        122: "the disk quota is used up: free some space and run the command again",
-        13: "no permission to write there: choose another output",
-        30: "the disk is read-only: choose another output",
-    }
-    why = reasons.get(error.errno or 0, error.strerror or str(error))
-    return BadInputError(f"{path}: {why}")
+FULL = "the disk is full: free some space and give the command again"
+DISK_REASONS = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: "the disk quota is used up: free some space and give the command again",
+    errno.EFBIG: "the file would be larger than the file system allows: choose another output",
+    errno.EACCES: "no permission to write there: choose another output",
+    errno.EROFS: "the disk is read-only: choose another output",
+    errno.EEXIST: "a file of that name is in the way: choose another output",
+    errno.ENOTDIR: "a part of this path is a file, not a folder: choose another output",
+    errno.EISDIR: "a folder of that name is in the way: choose another output",
+}
+NEARLY_FULL_BYTES = 4 << 20
+
+
+@contextmanager
+def explained_disk_errors(path: str | Path) -> Iterator[None]:
+    """Turn a failure to write below `path` into a BadInputError that names it and says what to do.
+
+    GDAL and SQLite report a full disk each in its own way and without an error number, so that any failure on a disk with
+    next to no space left is put down to it.
+    """
+    try:
+        yield
+    except SkyReliefError:
+        raise
+    except Exception as error:
+        why = DISK_REASONS.get(error.errno or 0) if isinstance(error, OSError) else None
+        if why is None and _free_bytes(Path(path)) < NEARLY_FULL_BYTES:
+            why = FULL
+        if why is None:
+            raise
+        raise BadInputError(f"{path}: {why}") from error
+
+
+def _free_bytes(path: Path) -> int:
+    """Free space on the disk that holds `path` or the nearest parent that exists."""
+    existing = next((folder for folder in (path, *path.absolute().parents) if folder.exists()), Path())
+    return shutil.disk_usage(existing).free
 
 
 @contextmanager
@@ -38,13 +75,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     final = Path(path)
     temporary = final.with_name(f".{final.stem}.{os.getpid()}.tmp{final.suffix}")
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(final)
-    except OSError as error:
-        if error.errno in (13, 28, 30, 122):
-            raise explained_os_error(error, final) from error
-        raise
+        with explained_disk_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,25 +90,19 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Files of the same name in `path` are replaced one by one; others are left alone.
     """
     final = Path(path)
-    try:
+    with explained_disk_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent))
-    except OSError as error:
-        raise explained_os_error(error, final) from error
-    try:
-        yield temporary
-        final.mkdir(exist_ok=True)
-        for item in sorted(temporary.iterdir()):
-            target = final / item.name
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            item.replace(target)
-    except OSError as error:
-        if error.errno in (13, 17, 20, 28, 30, 122):
-            raise explained_os_error(error, final) from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            yield temporary
+            final.mkdir(exist_ok=True)
+            for item in sorted(temporary.iterdir()):
+                target = final / item.name
+                if target.is_dir() and not target.is_symlink():
+                    shutil.rmtree(target)
+                item.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from imagery.core.errors import BadInputError
-from imagery.core.files import explained_os_error, write_text
+from imagery.core.files import explained_disk_errors, write_text
 
 __all__ = ["COLUMNS", "PhotoLogWriter", "PhotoRecord", "read_photo_log", "write_photo_log"]
 
@@ -106,25 +106,21 @@ class PhotoLogWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
+        with explained_disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._repair()
             self._file = self.path.open("a", encoding="utf-8", newline="")
             if self._file.tell() == 0:
                 self._file.write(",".join(COLUMNS) + "\n")
             self._sync()
-        except OSError as error:
-            raise explained_os_error(error, self.path) from error
 
     def append(self, record: PhotoRecord) -> None:
         """Add one exposure."""
-        try:
+        with explained_disk_errors(self.path):
             self._file.write(_line(record))
             self._file.flush()
             if time.monotonic() - self._synced >= 1:
                 self._sync()
-        except OSError as error:
-            raise explained_os_error(error, self.path) from error
 
     def close(self) -> None:
         """Force everything to disk and close; closing twice is harmless."""

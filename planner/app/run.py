@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from imagery.core.errors import SkyReliefError
+from imagery.core.files import DISK_REASONS, to_json
 from imagery.core.progress import Progress
 
 __all__ = ["Run", "command"]
@@ -107,8 +108,6 @@ def command(function: Callable[..., dict[str, Any] | None]) -> Callable[..., Non
         try:
             result = function(run, *args, **options)
             if run.json and result is not None:
-                from imagery.core.files import to_json
-
                 print(to_json(result))
         except SkyReliefError as error:
             if debug:
@@ -119,13 +118,9 @@ def command(function: Callable[..., dict[str, Any] | None]) -> Callable[..., Non
             print("skyrelief: stopped; give the same command again to go on", file=sys.stderr)
             raise typer.Exit(130) from None
         except OSError as error:
-            if debug or error.errno not in (13, 28, 30, 122):
+            if debug or error.errno not in DISK_REASONS:
                 raise
-            from pathlib import Path
-
-            from imagery.core.files import explained_os_error
-
-            print(f"skyrelief: {explained_os_error(error, Path(error.filename or 'output'))}", file=sys.stderr)
+            print(f"skyrelief: {error.filename or 'output'}: {DISK_REASONS[error.errno]}", file=sys.stderr)
             raise typer.Exit(2) from None
         if run.exit_code:
             raise typer.Exit(run.exit_code)
