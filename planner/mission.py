@@ -3,9 +3,17 @@
 Sources: the MAVLink common message set; AP_Mission.cpp (which parameters are kept, in which frame).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import shapely
+
+    from planner.survey import Flight, SurveyPlan
 
 __all__ = [
     "DO_CHANGE_SPEED",
@@ -24,6 +32,7 @@ __all__ = [
     "Mission",
     "MissionItem",
     "RallyPoint",
+    "build_mission",
     "fence_items",
     "has_position",
     "home_item",
@@ -173,3 +182,76 @@ def rally_items(rally: Iterable[RallyPoint]) -> tuple[MissionItem, ...]:
         )
         for point in rally
     )
+
+
+FENCE_MARGIN_M = 50.0  # between anything that is flown and the fence
+MOST_FENCE_VERTICES = 60  # of all polygons together: ArduPilot stores about 70 on a 16 KB board
+
+
+def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
+    """One flight of a plan as a mission: take-off, speed, lines with the camera triggered on them, return to launch.
+
+    Heights are above home. The camera is triggered at each line's entry, every trigger distance, and at its exit.
+    """
+    lon, lat = plan.frame.to_geographic(flight.path[:, 0], flight.path[:, 1])
+    entries, exits = set(flight.lines[:, 0].tolist()), set(flight.lines[:, 1].tolist())
+    items = [
+        MissionItem(
+            NAV_TAKEOFF, FRAME_GLOBAL_RELATIVE, x=degrees_1e7(lat[0]), y=degrees_1e7(lon[0]), z=_cm(flight.path[0, 2])
+        ),
+        MissionItem(DO_CHANGE_SPEED, FRAME_MISSION, p1=1, p2=round(plan.motion.speed_m_s, 2), p3=-1),
+    ]
+    for vertex in range(1, len(flight.path) - 1):
+        x, y = degrees_1e7(lat[vertex]), degrees_1e7(lon[vertex])
+        items.append(MissionItem(NAV_WAYPOINT, FRAME_GLOBAL_RELATIVE, x=x, y=y, z=_cm(flight.path[vertex, 2])))
+        if vertex in entries:
+            items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=round(plan.trigger_m, 2), p3=1))
+        if vertex in exits:
+            items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=0, p3=1))
+    items.append(MissionItem(NAV_RETURN_TO_LAUNCH, FRAME_MISSION))
+    home = Home(plan.home[1], plan.home[0], plan.home_amsl_m)
+    rally = RallyPoint(plan.home[1], plan.home[0], float(round(flight.path[0, 2])))
+    return Mission(home, tuple(items), _fence(plan, flight), (rally,), plan.motion.speed_m_s)
+
+
+def item_count(lines: int, other_vertices: int) -> int:
+    """Items of a flight, home included: four a line, one for each other vertex, take-off, speed and return."""
+    return 4 + 4 * lines + other_vertices
+
+
+def _cm(metres: float) -> float:
+    return round(float(metres), 2)
+
+
+def _fence(plan: SurveyPlan, flight: Flight) -> Fence:
+    """An inclusion polygon around area, home and path, and the no-fly zones within it as exclusion polygons."""
+    import shapely
+
+    path = shapely.LineString(flight.path[:, :2])
+    held = shapely.union(plan.area, path).buffer(FENCE_MARGIN_M, quad_segs=2)
+    zones = [zone for zone in shapely.get_parts(plan.no_fly) if zone.intersects(held)]
+    outer = _few_corners(
+        shapely.convex_hull(held) if held.geom_type != "Polygon" else shapely.Polygon(held.exterior), 30
+    )
+    share = max(3, (MOST_FENCE_VERTICES - len(outer.exterior.coords)) // max(len(zones), 1))
+    keep_out = [_few_corners(shapely.Polygon(zone.exterior), share) for zone in zones]
+    return tuple(
+        FencePolygon(_vertices(plan, polygon), inclusion)
+        for polygon, inclusion in [(outer, True), *((z, False) for z in keep_out)]
+    )
+
+
+def _few_corners(polygon: shapely.Polygon, most: int) -> shapely.Polygon:
+    """The polygon with fewer corners, which lies nowhere outside by more than a metre unless it needs its hull."""
+    tolerance = 1.0
+    simple = polygon.simplify(0.5)
+    while len(simple.exterior.coords) - 1 > most and tolerance < 200:
+        simple = polygon.buffer(tolerance, join_style="mitre").simplify(tolerance)
+        tolerance *= 1.6
+    return simple if simple.geom_type == "Polygon" and len(simple.exterior.coords) - 1 <= most else polygon.envelope
+
+
+def _vertices(plan: SurveyPlan, polygon: shapely.Polygon) -> tuple[tuple[float, float], ...]:
+    x, y = polygon.exterior.xy
+    lon, lat = plan.frame.to_geographic(x[:-1], y[:-1])
+    return tuple((round(float(a), 7), round(float(b), 7)) for a, b in zip(lat, lon, strict=True))

@@ -1,0 +1,198 @@
+"""`skyrelief plan`: an area to flights, missions and a summary."""
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagery.core.errors import BadInputError
+from planner.app.run import Run, command
+
+if TYPE_CHECKING:
+    from imagery.core.camera import Camera
+    from planner.drone import Drone
+    from planner.survey import SurveyPlan
+
+PATTERNS = ("grid",)
+FORMATS = ("plan", "waypoints")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
+
+
+@command
+def run_command(
+    run: Run,
+    area: Annotated[
+        Path, typer.Argument(help="Area: GeoJSON, KML, KMZ, GeoPackage, Shapefile, WKT or CSV of corners.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the plan.")],
+    camera: Annotated[str | None, typer.Option(help="Camera id, camera file (.toml), or a photo it took.")] = None,
+    drone: Annotated[str | None, typer.Option(help="Drone id or drone file (.toml).")] = None,
+    gsd: Annotated[
+        float | None, typer.Option(help="Ground sampling distance in cm (2 unless --height is given).")
+    ] = None,
+    height: Annotated[float | None, typer.Option(help="Height above ground in m, instead of --gsd.")] = None,
+    overlap: Annotated[str, typer.Option(help="Front overlap / sidelap in percent.")] = "75/70",
+    pattern: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")] = "grid",
+    angle: Annotated[str, typer.Option(help="Course of the lines in degrees from north, or auto.")] = "auto",
+    home: Annotated[str | None, typer.Option(help="Take-off and landing: LAT,LON.")] = None,
+    no_fly: Annotated[list[Path] | None, typer.Option("--no-fly", help="No-fly zones; may be given again.")] = None,
+    clearance: Annotated[float, typer.Option(help="Distance kept from no-fly zones in m.")] = 10.0,
+    dem: Annotated[Path | None, typer.Option(help="Elevation above sea level: GeoTIFF or .hgt.")] = None,
+    wind: Annotated[str | None, typer.Option(help="Wind as SPEED@FROM: m/s @ degrees it blows from, as 6@270.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Ground speed in m/s.")] = None,
+    endurance: Annotated[str | None, typer.Option(help="Usable minutes a flight, or none for a single flight.")] = None,
+    drones: Annotated[int, typer.Option(help="How many drones fly.")] = 1,
+    formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
+) -> dict[str, Any]:
+    """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
+    from planner.area import parse_home, read_area, read_zones
+    from planner.survey import SurveySpec, plan_survey
+
+    if gsd is not None and height is not None:
+        raise BadInputError("give --gsd or --height, not both: each follows from the other")
+    wanted = _formats(formats)
+    if pattern not in PATTERNS:
+        raise BadInputError(f"the pattern {pattern!r} is not available: choose one of {', '.join(PATTERNS)}")
+    front, side = _overlap(overlap)
+    chosen_camera, chosen_drone = _equipment(camera, drone)
+    zones = [read_zones(path) for path in no_fly or []]
+    wind_m_s, wind_from = _wind(wind)
+    spec = SurveySpec(
+        area=read_area(area),
+        camera=chosen_camera,
+        drone=chosen_drone,
+        gsd_cm=2.0 if gsd is None and height is None else gsd,
+        height_m=height,
+        front_overlap=front,
+        sidelap=side,
+        pattern=pattern,
+        angle_deg=_angle(angle),
+        home=parse_home(home) if home else None,
+        no_fly=_union(zones),
+        clearance_m=clearance,
+        wind_m_s=wind_m_s,
+        wind_from_deg=wind_from,
+        speed_m_s=speed,
+        usable_s=_endurance(endurance, chosen_drone),
+        drones=drones,
+        dem=dem,
+    )
+    plan = plan_survey(spec, run.progress)
+    result = write_plan(plan, out, wanted)
+    _report(run, plan, result, out)
+    return result
+
+
+def write_plan(plan: "SurveyPlan", out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
+    """Write a plan's files into a folder, all or none, and return its summary."""
+    from imagery.core.files import atomic_directory, write_json
+    from planner.formats import plan_geojson, qgc_plan, waypoints
+    from planner.mission import build_mission
+
+    result = plan_geojson.summary(plan)
+    with atomic_directory(out) as folder:
+        plan_geojson.write(plan, folder / "plan.geojson")
+        write_json(folder / "summary.json", result)
+        for flight in plan.flights:
+            mission = build_mission(plan, flight)
+            name = f"flight-{flight.number:02d}"
+            if "plan" in formats:
+                qgc_plan.write(mission, folder / f"{name}.plan", plan)
+            if "waypoints" in formats:
+                waypoints.write(mission, folder / f"{name}.waypoints")
+    return result
+
+
+def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> None:
+    for warning in plan.warnings:
+        run.progress.warn(warning)
+    run.say(
+        f"{result['area_m2'] / 1e6:.3g} km2 at {result['gsd_cm']:.3g} cm from {result['height_agl_m']:.0f} m: {result['flights']} flight(s),"
+        f" {result['photos']} photos, {result['length_m'] / 1000:.1f} km, {result['duration_s'] / 60:.1f} min"
+        f" (longest {result['longest_flight_s'] / 60:.1f} min)"
+    )
+    run.say(f"seen by a photo: {result['seen1']:.2f} % of the area; by five or more: {result['seen5']:.2f} %")
+    run.say(f"{out}: plan.geojson, summary.json, flight-01 ... {len(plan.flights):02d}")
+
+
+def _equipment(camera: str | None, drone: str | None) -> tuple["Camera", "Drone"]:
+    """The camera and the drone; each follows from the other where only one is given."""
+    from imagery.core.camera import find_camera, load_camera
+    from planner.drone import DEFAULT_DRONE, drone_for_camera, find_drone, load_drone
+
+    flown = None if drone is None else load_drone(drone) if drone.endswith(".toml") else find_drone(drone)
+    if camera is None:
+        flown = flown or find_drone(DEFAULT_DRONE)
+        return find_camera(flown.camera), flown
+    if camera.lower().endswith(PHOTO_SUFFIXES):
+        from imagery.core.photo import read_photo
+
+        used = read_photo(Path(camera)).camera
+        if used is None:
+            raise BadInputError(f"{camera}: does not say which camera took it: give --camera ID or a camera file")
+    elif camera.lower().endswith(".toml"):
+        used = load_camera(camera)
+    else:
+        used = find_camera(camera)
+    return used, flown or drone_for_camera(used.id)
+
+
+def _union(zones: list[Any]) -> Any:
+    import shapely
+
+    return shapely.union_all(zones) if zones else shapely.MultiPolygon()
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    unknown = [part for part in wanted if part not in FORMATS]
+    if unknown:
+        raise BadInputError(f"unknown format {unknown[0]!r}: choose of {', '.join(FORMATS)}")
+    return wanted
+
+
+def _overlap(text: str) -> tuple[float, float]:
+    try:
+        parts = [float(part.strip().rstrip("%")) / 100 for part in text.split("/")]
+    except ValueError:
+        parts = []
+    if len(parts) not in (1, 2):
+        raise BadInputError(f"overlap {text!r}: give front overlap / sidelap in percent, as 75/70")
+    return parts[0], parts[-1]
+
+
+def _angle(text: str) -> float | None:
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadInputError(f"angle {text!r}: give degrees clockwise from north, or auto")
+    return value
+
+
+def _wind(text: str | None) -> tuple[float, float]:
+    if text is None:
+        return 0.0, 0.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*@\s*(-?\d+(?:\.\d+)?)\s*", text)
+    if match is None:
+        raise BadInputError(f"wind {text!r}: give metres per second @ degrees it blows from, as 6@270")
+    return float(match[1]), float(match[2]) % 360
+
+
+def _endurance(text: str | None, drone: "Drone") -> float:
+    if text is None:
+        return drone.usable_s
+    if text.strip().lower() == "none":
+        return math.inf
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise BadInputError(f"endurance {text!r}: give minutes above 0, or none")
+    return minutes * 60

@@ -1,0 +1,106 @@
+"""The fastest way to cover an area: many sweeps are compared by flight time from home to home, complete ones only."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from imagery.core.progress import SILENT, Progress
+from planner.coverage.paths import Free, Ways
+from planner.coverage.proof import Cells, cells_of, count_views, line_photos
+from planner.coverage.route import Order, order_lines
+from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps
+from planner.timing import Motion, path_seconds
+
+__all__ = ["Choice", "Task", "choose"]
+
+ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
+FINALISTS, KICKS = 3, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to cover and how.
+
+    Attributes: area: in metres; region: where lines and the ways between them may run (the area without no-fly zones and their
+    clearance); home: x, y; inside, outside: ways in the region, and anywhere but through zones; motion; spacing_m between
+    lines; trigger_m between photos; width_m, height_m: of a photo's footprint; angles: to try, empty for all.
+    """
+
+    area: shapely.Geometry
+    region: shapely.Geometry
+    home: NDArray[np.float64]
+    inside: Ways
+    outside: Free
+    motion: Motion
+    spacing_m: float
+    trigger_m: float
+    width_m: float
+    height_m: float
+    angles: tuple[float, ...] = ()
+
+    @property
+    def views(self) -> float:
+        """How many photos see a point well inside the area."""
+        return self.width_m / self.spacing_m * self.height_m / self.trigger_m
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Lines in flying order and direction (n x 2 x 2), the order with its ways, the flight time in one go, the sweep's angle."""
+
+    lines: NDArray[np.float64]
+    order: Order
+    seconds: float
+    angle_deg: float
+
+
+def choose(task: Task, progress: Progress = SILENT) -> Choice:
+    """The fastest complete coverage found; where none is complete, the most complete one.
+
+    Sweeps are tried in the order of a lower bound of their time; the best few are then routed with more effort.
+    """
+    angles = list(task.angles) or candidate_angles(task.region)
+    sweeps = sorted(candidate_sweeps(task.region, task.spacing_m, angles), key=lambda s: _estimate(s, task.motion))
+    limit = int(np.clip(1000 / max(len(sweeps[0].lines), 1), 6, 40))
+    cells = cells_of(task.area)
+    routed: list[tuple[float, int, Sweep]] = []
+    fallback: tuple[float, float, int] | None = None
+    with progress.stage("routes", limit, "sweeps") as advance:
+        for number, sweep in enumerate(sweeps):
+            if len(routed) >= limit or (routed and _estimate(sweep, task.motion) >= min(routed)[0]):
+                break
+            one, five = _seen(sweep, cells, task)
+            if one < 1.0 or five < ENOUGH_FIVE:
+                fallback = max(fallback or (0.0, 0.0, 0), (one, five, -number))
+                continue
+            routed.append((route(task, sweep, kicks=0).seconds, number, sweep))
+            advance(1)
+    if not routed:
+        assert fallback is not None
+        return route(task, sweeps[-fallback[2]], kicks=KICKS)
+    return min((route(task, sweep, kicks=KICKS) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds)
+
+
+def route(task: Task, sweep: Sweep, kicks: int) -> Choice:
+    """A sweep's lines in their fastest order; `kicks`: how often to disturb the order and improve it again."""
+    order = order_lines(sweep.lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
+    return Choice(order.flown(sweep.lines), order, path_seconds(order.path(), task.motion), sweep.angle_deg)
+
+
+def _estimate(sweep: Sweep, motion: Motion) -> float:
+    """A lower bound in seconds for flying the sweep without transits and with the shortest turns."""
+    courses = sweep.lines[:, 1] - sweep.lines[:, 0]
+    there, back = motion.ground_speed(*courses.T), motion.ground_speed(*-courses.T)
+    lines = float(motion.rest_to_rest(np.hypot(*courses.T), 2 / (1 / there + 1 / back)).sum())
+    return lines + (len(courses) - 1) * float(motion.rest_to_rest(sweep.spacing_m))
+
+
+def _seen(sweep: Sweep, cells: Cells, task: Task) -> tuple[float, float]:
+    """The shares of the area seen by at least one photo and by at least five (or by half as many as inside, if that is less)."""
+    points, _ = line_photos(sweep.lines, task.trigger_m)
+    course = np.array([math.cos(math.radians(sweep.angle_deg)), math.sin(math.radians(sweep.angle_deg))])
+    overlap = count_views(cells, points, np.broadcast_to(course, points.shape), task.width_m, task.height_m)
+    return overlap.seen(1), overlap.seen(min(5, max(1, int(task.views / 2))))

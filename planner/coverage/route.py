@@ -1,0 +1,235 @@
+"""The order and direction in which lines are flown, home to home: a generalised travelling salesman problem.
+
+A tour visits every line once, in either direction. Its cost is the time between lines, with a full stop at every end; ways
+that cannot be straight run along the visibility graph. Costs are straight-line times at first; only those that a good tour
+uses are replaced by the true ways, and the tour is improved again until it uses true costs alone.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.timing import Motion, path_seconds
+
+__all__ = ["Order", "WayFinder", "order_lines"]
+
+NEAR = 8  # blocks of up to so many lines are moved within the tour
+
+
+class WayFinder(Protocol):
+    """What finds ways between points (see planner.coverage.paths)."""
+
+    def visible(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+
+    def way(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of lines.
+
+    Attributes: line: indices of the lines in flying order; reverse: which are flown from their second end to their first;
+    ways: one more than lines, vertices (n x 2) from home to the first line, between lines, and back home.
+    """
+
+    line: NDArray[np.int64]
+    reverse: NDArray[np.bool_]
+    ways: tuple[NDArray[np.float64], ...]
+
+    def flown(self, lines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The lines (n x 2 x 2) in flying order and direction."""
+        ordered = lines[self.line]
+        return np.where(self.reverse[:, None, None], ordered[:, ::-1], ordered)
+
+    def path(self) -> NDArray[np.float64]:
+        """The whole path home to home (n x 2): a way, a line (from the way's end to the next one's start), a way, ..."""
+        return np.concatenate(self.ways)
+
+
+def order_lines(
+    lines: NDArray[np.float64],
+    home: NDArray[np.float64],
+    inside: WayFinder,
+    outside: WayFinder,
+    motion: Motion,
+    *,
+    kicks: int = 20,
+) -> Order:
+    """The fastest order found for lines (n x 2 x 2) from `home` and back.
+
+    `inside` finds ways between lines and `outside` the transits from and to home, and between lines that `inside` cannot join.
+    """
+    tour = _Tour(lines, np.asarray(home, float), inside, outside, motion)
+    best = tour.settle(tour.start())
+    generator = np.random.default_rng(0)
+    for _ in range(kicks if len(lines) > 3 else 0):
+        trial = tour.settle(_double_bridge(best, generator))
+        if tour.cost(trial) < tour.cost(best) - 1e-6:
+            best = trial
+    return tour.order(best)
+
+
+class _Tour:
+    """Costs between line ends; a tour is an array of start ends: end 2i is the first of line i, 2i + 1 its second.
+
+    The home is the line n, both of whose ends are the same place; a tour begins with it.
+    """
+
+    def __init__(
+        self,
+        lines: NDArray[np.float64],
+        home: NDArray[np.float64],
+        inside: WayFinder,
+        outside: WayFinder,
+        motion: Motion,
+    ) -> None:
+        self.count = len(lines)
+        self.ends = np.concatenate([lines.reshape(-1, 2), [home, home]])
+        self.inside, self.outside, self.motion = inside, outside, motion
+        legs = self.ends[None, :, :] - self.ends[:, None, :]
+        distance = np.hypot(legs[..., 0], legs[..., 1])
+        there = motion.rest_to_rest(distance, motion.ground_speed(legs[..., 0], legs[..., 1]))
+        self.seconds = (
+            there + there.T
+        ) / 2  # wind: the mean of both directions; the true time is taken of the finished path
+        self.true = np.zeros(self.seconds.shape, bool)
+        self._ways: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self._survey_near(distance)
+
+    def start(self) -> NDArray[np.int64]:
+        """The better of the sweep's own order, up and down, and the nearest line next."""
+        snake = np.arange(self.count) * 2 + np.arange(self.count) % 2
+        greedy, left, at = [], np.ones(2 * self.count, bool), 2 * self.count
+        for _ in range(self.count):
+            end = int(np.argmin(np.where(left, self.seconds[at, : 2 * self.count], np.inf)))
+            left[[end, end ^ 1]] = False
+            greedy.append(end)
+            at = end ^ 1
+        home = [2 * self.count]
+        return min((np.r_[home, snake], np.r_[home, greedy].astype(int)), key=self.cost)
+
+    def cost(self, tour: NDArray[np.int64]) -> float:
+        """Seconds between lines and to and from home."""
+        return float(self.seconds[tour ^ 1, np.roll(tour, -1)].sum())
+
+    def settle(self, tour: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The tour improved until no move helps and every way that it uses is a true one."""
+        while True:
+            tour = improve(tour, self.seconds)
+            start, end = tour ^ 1, np.roll(tour, -1)
+            guessed = [(int(a), int(b)) for a, b in zip(start, end, strict=True) if not self.true[a, b]]
+            if not guessed:
+                return tour
+            for a, b in guessed:
+                self._make_true(a, b)
+
+    def order(self, tour: NDArray[np.int64]) -> Order:
+        """The tour, in the faster direction, with its ways."""
+        other = np.r_[tour[:1], tour[:0:-1] ^ 1]
+        found = [self._order(t) for t in (tour, other)]
+        return min(found, key=lambda order: path_seconds(order.path(), self.motion))
+
+    def _order(self, tour: NDArray[np.int64]) -> Order:
+        ways = tuple(self.way(int(a), int(b)) for a, b in zip(tour ^ 1, np.roll(tour, -1), strict=True))
+        return Order(tour[1:] // 2, tour[1:] % 2 == 1, ways)
+
+    def way(self, a: int, b: int) -> NDArray[np.float64]:
+        """The vertices of the way between two ends."""
+        if (a, b) in self._ways:
+            return self._ways[a, b]
+        if (b, a) in self._ways:
+            return self._ways[b, a][::-1]
+        return self.ends[[a, b]]
+
+    def _survey_near(self, distance: NDArray[np.float64]) -> None:
+        """Mark as true the straight ways between near ends, which most tours use."""
+        near = np.partition(distance, min(12, len(distance) - 1), axis=1)[:, min(12, len(distance) - 1), None]
+        a, b = np.nonzero(np.triu(distance <= near, 1))
+        homely = b >= 2 * self.count
+        for finder, chosen in ((self.inside, ~homely), (self.outside, homely)):
+            i, j = a[chosen], b[chosen]
+            seen = finder.visible(self.ends[i], self.ends[j])
+            self.true[i[seen], j[seen]] = self.true[j[seen], i[seen]] = True
+        np.fill_diagonal(self.true, True)
+        self.true[2 * self.count :, 2 * self.count :] = True
+
+    def _make_true(self, a: int, b: int) -> None:
+        home = max(a, b) >= 2 * self.count
+        way = None if home else self.inside.way(self.ends[a], self.ends[b])
+        if way is None:
+            way = self.outside.way(self.ends[a], self.ends[b])
+        self.true[a, b] = self.true[b, a] = True
+        if way is None:
+            self.seconds[a, b] = self.seconds[b, a] = 1e7
+            return
+        if len(way) > 2:
+            self._ways[a, b] = way
+            seconds = (path_seconds(way, self.motion) + path_seconds(way[::-1], self.motion)) / 2
+            self.seconds[a, b] = self.seconds[b, a] = seconds
+
+
+def improve(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Reverse stretches (2-opt) and move blocks (Or-opt), the best move first, until none makes the tour shorter."""
+    while True:
+        moves = [_best_reversal(tour, seconds), *(_best_shift(tour, seconds, size) for size in range(1, NEAR + 1))]
+        gain, changed = min(moves, key=lambda move: move[0])
+        if gain > -1e-7 or changed is None:
+            return tour
+        tour = changed
+
+
+Move = tuple[float, NDArray[np.int64] | None]
+
+
+def _best_reversal(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> Move:
+    if len(tour) < 2:
+        return 0.0, None
+    start, end = tour[1:], tour[1:] ^ 1
+    before, after = tour[:-1] ^ 1, np.roll(tour, -1)[1:]
+    now_in, now_out = seconds[before, start], seconds[end, after]
+    change = (
+        seconds[before[:, None], end[None, :]]
+        + seconds[start[:, None], after[None, :]]
+        - now_in[:, None]
+        - now_out[None, :]
+    )
+    change[np.tril_indices(len(change), -1)] = 0.0
+    i, j = np.unravel_index(int(np.argmin(change)), change.shape)
+    changed = tour.copy()
+    changed[i + 1 : j + 2] = tour[i + 1 : j + 2][::-1] ^ 1
+    return float(change[i, j]), changed
+
+
+def _best_shift(tour: NDArray[np.int64], seconds: NDArray[np.float64], size: int) -> Move:
+    """Move the block of `size` lines from place i between places k and k + 1, either way round."""
+    count = len(tour)
+    if count - 1 <= size:
+        return 0.0, None
+    after_all = np.roll(tour, -1)
+    i = np.arange(1, count - size + 1)
+    first, last = tour[i], tour[i + size - 1] ^ 1
+    before, after = tour[i - 1] ^ 1, after_all[i + size - 1]
+    saved = seconds[before, first] + seconds[last, after] - seconds[before, after]
+    left, right = tour ^ 1, after_all
+    now = seconds[left, right]
+    straight = seconds[left[None, :], first[:, None]] + seconds[last[:, None], right[None, :]] - now
+    turned = seconds[left[None, :], last[:, None]] + seconds[first[:, None], right[None, :]] - now
+    k = np.arange(count)[None, :]
+    blocked = (k >= i[:, None] - 1) & (k <= i[:, None] + size - 1)
+    change = np.where(blocked, 0.0, np.minimum(straight, turned) - saved[:, None])
+    row, gap = np.unravel_index(int(np.argmin(change)), change.shape)
+    place = int(i[row])
+    block = tour[place : place + size]
+    if turned[row, gap] < straight[row, gap]:
+        block = block[::-1] ^ 1
+    rest = np.delete(tour, np.s_[place : place + size])
+    at = int(gap) + 1 if gap < place else int(gap) + 1 - size
+    return float(change[row, gap]), np.insert(rest, at, block)
+
+
+def _double_bridge(tour: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    cuts = np.sort(generator.choice(np.arange(1, len(tour)), 3, replace=False))
+    a, b, c, d = np.split(tour, cuts)
+    return np.concatenate([a, c, b, d])

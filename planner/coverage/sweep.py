@@ -1,0 +1,129 @@
+"""Parallel survey lines over an area: which angles, how many lines, and where they run.
+
+A sweep is planned in axes turned so that its lines run along x; an angle is the lines' course in degrees, counter-clockwise from east,
+0 <= angle < 180.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
+
+ANGLE_STEP_DEG = 2.0
+MARGINS = (0.5, 0.58, 0.66, 0.75, 0.85, 1.0)  # of the spacing: how far the first line may lie inside the edge
+SHORTEST_LINE_M = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Parallel lines over an area.
+
+    Attributes: angle_deg; lines: n x 2 x 2, the ends of each line in metres, sorted across the sweep and along the lines;
+    row: n, which of the parallels each line lies on; spacing_m: between parallels; margin_m: first parallel to the edge.
+    """
+
+    angle_deg: float
+    lines: NDArray[np.float64]
+    row: NDArray[np.int64]
+    spacing_m: float
+    margin_m: float
+
+    @property
+    def length_m(self) -> float:
+        """Length of all lines in metres."""
+        return float(np.hypot(*(self.lines[:, 1] - self.lines[:, 0]).T).sum())
+
+
+def candidate_angles(area: shapely.Polygon | shapely.MultiPolygon) -> list[float]:
+    """Angles worth trying: along the area's longer edges, along its hull's edges, and every 2 degrees; sorted."""
+    hull = area.convex_hull
+    outline = area.simplify(math.sqrt(area.area) / 200)
+    angles = {round(i * ANGLE_STEP_DEG, 6) for i in range(int(180 / ANGLE_STEP_DEG))}
+    shortest = math.sqrt(area.area) / 10
+    for ring in [*(part.exterior for part in _parts(outline)), hull.exterior]:
+        edges = np.diff(np.asarray(ring.coords)[:, :2], axis=0)
+        long = edges[np.hypot(*edges.T) > shortest]
+        angles |= {round(a, 3) % 180 for a in np.degrees(np.arctan2(long[:, 1], long[:, 0])) % 180}
+    return sorted(angles)
+
+
+def candidate_sweeps(
+    area: shapely.Polygon | shapely.MultiPolygon, spacing_m: float, angles: list[float]
+) -> Iterator[Sweep]:
+    """Every sweep worth trying: for each angle the fewest lines and one more, with first-line margins of 0.5 to 1 spacing."""
+    edges = _edges(area)
+    for angle in angles:
+        turned = _turn(edges, -angle)
+        low, high = turned[:, :, 1].min(), turned[:, :, 1].max()
+        width = float(high - low)
+        seen = set()
+        for margin in MARGINS:
+            count = max(1, math.ceil((width - 2 * margin * spacing_m) / spacing_m - 1e-6) + 1)
+            inside = min(margin * spacing_m, width / 2)
+            for lines in (count, count + 1):
+                key = (lines, round(inside, 2))
+                if key in seen or (
+                    lines > 1 and (width - 2 * inside) / (lines - 1) < 0.8 * spacing_m and lines > count
+                ):
+                    continue
+                seen.add(key)
+                yield _sweep(turned, angle, float(low), width, lines, inside, spacing_m)
+
+
+def sweep(
+    area: shapely.Polygon | shapely.MultiPolygon, angle_deg: float, spacing_m: float, margin: float = 0.5
+) -> Sweep:
+    """The sweep at one angle (degrees counter-clockwise from east) with the fewest lines at a first-line margin in spacings."""
+    turned = _turn(_edges(area), -angle_deg)
+    low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
+    inside = min(margin * spacing_m, (high - low) / 2)
+    count = max(1, math.ceil((high - low - 2 * inside) / spacing_m - 1e-6) + 1)
+    return _sweep(turned, angle_deg, low, high - low, count, inside, spacing_m)
+
+
+def _sweep(
+    turned: NDArray[np.float64], angle: float, low: float, width: float, count: int, inside: float, spacing_m: float
+) -> Sweep:
+    if count == 1:
+        offsets, step = np.array([low + width / 2]), spacing_m
+    else:
+        step = (width - 2 * inside) / (count - 1)
+        offsets = low + inside + step * np.arange(count)
+    lines, row = chords(turned, offsets)
+    return Sweep(angle % 180, _turn(lines, angle), row, float(step), inside)
+
+
+def chords(edges: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Where horizontal lines at `offsets` lie inside the rings made of `edges` (m x 2 x 2), by the even-odd rule.
+
+    Returns lines (n x 2 x 2) from left to right and the offset index of each (n).
+    """
+    y0, y1 = edges[:, 0, 1], edges[:, 1, 1]
+    edge, row = np.nonzero((y0[:, None] <= offsets) != (y1[:, None] <= offsets))
+    x0, x1 = edges[edge, 0, 0], edges[edge, 1, 0]
+    x = x0 + (offsets[row] - y0[edge]) * (x1 - x0) / (y1[edge] - y0[edge])
+    order = np.lexsort((x, row))
+    pairs, rows = x[order].reshape(-1, 2), row[order].reshape(-1, 2)[:, 0]
+    keep = pairs[:, 1] - pairs[:, 0] >= SHORTEST_LINE_M
+    pairs, rows = pairs[keep], rows[keep]
+    y = offsets[rows]
+    return np.stack([np.column_stack([pairs[:, 0], y]), np.column_stack([pairs[:, 1], y])], axis=1), rows
+
+
+def _parts(area: shapely.Geometry) -> list[shapely.Polygon]:
+    return [part for part in getattr(area, "geoms", [area]) if isinstance(part, shapely.Polygon) and not part.is_empty]
+
+
+def _edges(area: shapely.Geometry) -> NDArray[np.float64]:
+    rings = [np.asarray(ring.coords)[:, :2] for part in _parts(area) for ring in (part.exterior, *part.interiors)]
+    return np.concatenate([np.stack([ring[:-1], ring[1:]], axis=1) for ring in rings])
+
+
+def _turn(points: NDArray[np.float64], angle_deg: float) -> NDArray[np.float64]:
+    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return points @ np.array([[c, s], [-s, c]])

@@ -1,0 +1,260 @@
+"""QGroundControl's `.plan` (file version 1): mission, fence and rally points; a survey stays editable there.
+
+QGroundControl flies the items of a survey as they are stored, and regenerates them only when somebody edits the survey.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from imagery.core.errors import BadInputError
+from imagery.core.files import write_json
+from planner.mission import (
+    DO_SET_CAM_TRIGG_DIST,
+    FRAME_GLOBAL_RELATIVE,
+    FRAME_GLOBAL_TERRAIN,
+    NAV_RETURN_TO_LAUNCH,
+    NAV_WAYPOINT,
+    Fence,
+    FenceCircle,
+    FencePolygon,
+    Home,
+    Mission,
+    MissionItem,
+    RallyPoint,
+    degrees_1e7,
+    has_position,
+)
+from planner.survey import SurveyPlan
+
+__all__ = ["read", "write"]
+
+ARDUPILOT, QUADROTOR = 3, 2
+MOST_ITEMS = 20_000
+ALTITUDE_MODES = {FRAME_GLOBAL_RELATIVE: 1, 0: 2, FRAME_GLOBAL_TERRAIN: 4}
+TRANSECT_KINDS = ("survey", "CorridorScan", "StructureScan")
+
+
+def write(mission: Mission, path: str | Path, plan: SurveyPlan | None = None) -> None:
+    """Write a mission; with its `plan`, the lines are written as a survey item that QGroundControl can edit."""
+    first, last = _survey_stretch(mission) if plan is not None else (0, 0)
+    items: list[dict[str, Any]] = [_simple(item, number) for number, item in enumerate(mission.items[:first], 1)]
+    if plan is not None and last > first:
+        items.append(_survey(mission.items[first:last], first + 1, plan))
+    items += [_simple(item, number) for number, item in enumerate(mission.items[last:], last + 1)]
+    speed = mission.speed_m_s if math.isfinite(mission.speed_m_s) else 5.0
+    write_json(
+        path,
+        {
+            "fileType": "Plan",
+            "version": 1,
+            "groundStation": "QGroundControl",
+            "mission": {
+                "version": 2,
+                "firmwareType": ARDUPILOT,
+                "vehicleType": QUADROTOR,
+                "cruiseSpeed": speed,
+                "hoverSpeed": speed,
+                "globalPlanAltitudeMode": 1,
+                "plannedHomePosition": [mission.home.lat_deg, mission.home.lon_deg, _known(mission.home.alt_amsl_m)],
+                "items": items,
+            },
+            "geoFence": _fence_json(mission.fence),
+            "rallyPoints": {"version": 2, "points": [[p.lat_deg, p.lon_deg, p.alt_rel_m] for p in mission.rally]},
+        },
+    )
+
+
+def read(path: str | Path) -> Mission:
+    """Read a plan: simple items, and the stored items of surveys, corridor and structure scans."""
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: is not a readable plan ({str(error)[:80]})") from None
+    if not isinstance(data, dict) or data.get("fileType") != "Plan":
+        raise BadInputError(f'{path}: is not a QGroundControl plan: it has no "fileType": "Plan"')
+    if data.get("version") != 1:
+        raise BadInputError(f"{path}: is version {data.get('version')} of the format: only 1 is read")
+    mission = data.get("mission")
+    if not isinstance(mission, dict):
+        raise BadInputError(f"{path}: holds no mission")
+    if mission.get("version") != 2:
+        raise BadInputError(f"{path}: its mission is version {mission.get('version')}: only 2 is read")
+    try:
+        return _mission(mission, data)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise BadInputError(f"{path}: the plan is damaged: {type(error).__name__} {str(error)[:80]}") from None
+
+
+def _mission(mission: dict[str, Any], data: dict[str, Any]) -> Mission:
+    items: list[MissionItem] = []
+    for number, entry in enumerate(mission["items"], 1):
+        items += _items(entry, number)
+    if len(items) > MOST_ITEMS:
+        raise BadInputError(f"{len(items)} items; at most {MOST_ITEMS} are read")
+    lat, lon, *height = mission["plannedHomePosition"]
+    home = Home(float(lat), float(lon), float(height[0]) if height and height[0] is not None else math.nan)
+    if not (abs(home.lat_deg) <= 90 and abs(home.lon_deg) <= 180):
+        raise BadInputError(f"its home {home.lat_deg:g},{home.lon_deg:g} is not on Earth")
+    points = (data.get("rallyPoints") or {}).get("points", [])
+    rally = tuple(RallyPoint(float(a), float(b), float(c)) for a, b, c in points)
+    speed = mission.get("hoverSpeed")
+    return Mission(home, tuple(items), _fence(data.get("geoFence") or {}), rally, float(speed) if speed else math.nan)
+
+
+def _items(entry: dict[str, Any], number: int) -> list[MissionItem]:
+    if entry.get("type") == "SimpleItem":
+        return [_simple_item(entry, number)]
+    kind = entry.get("complexItemType")
+    if kind not in TRANSECT_KINDS:
+        raise BadInputError(f"item {number}: a {kind or entry.get('type')} is not known here")
+    if kind == "survey" and entry.get("version") not in (4, 5):
+        raise BadInputError(f"item {number}: a survey of version {entry.get('version')}: only 5 is read")
+    stored = (entry.get("TransectStyleComplexItem") or {}).get("Items")
+    if stored is None:
+        raise BadInputError(f"item {number}: the {kind} has no stored items: open and save it in QGroundControl")
+    return [_simple_item(item, number) for item in stored]
+
+
+def _simple_item(entry: dict[str, Any], number: int) -> MissionItem:
+    params = [math.nan if value is None else float(value) for value in entry["params"]]
+    if len(params) != 7:
+        raise BadInputError(f"item {number}: has {len(params)} parameters instead of 7")
+    item = MissionItem(
+        int(entry["command"]), int(entry["frame"]), *params[:4], autocontinue=bool(entry.get("autoContinue", True))
+    )
+    place = [0.0 if math.isnan(value) else value for value in params[4:]]
+    if has_position(item):
+        if abs(place[0]) > 90 or abs(place[1]) > 180:
+            raise BadInputError(f"item {number}: latitude {place[0]:g}, longitude {place[1]:g} is not on Earth")
+        x, y = degrees_1e7(place[0]), degrees_1e7(place[1])
+    else:
+        x, y = round(place[0]), round(place[1])
+    p1, p2, p3, p4 = (value if not math.isnan(value) else 0.0 for value in params[:4])
+    return MissionItem(item.command, item.frame, p1, p2, p3, p4, x, y, place[2], item.autocontinue)
+
+
+def _simple(item: MissionItem, number: int) -> dict[str, Any]:
+    placed = has_position(item)
+    heading = None if item.command in (NAV_WAYPOINT, 22) and item.p4 == 0 else item.p4  # null: keep the course's
+    params = [
+        item.p1,
+        item.p2,
+        item.p3,
+        heading,
+        *((item.lat_deg, item.lon_deg) if placed else (item.x, item.y)),
+        item.z,
+    ]
+    entry: dict[str, Any] = {
+        "type": "SimpleItem",
+        "autoContinue": item.autocontinue,
+        "command": item.command,
+        "doJumpId": number,
+        "frame": item.frame,
+        "params": params,
+    }
+    if placed:
+        entry |= {"AltitudeMode": ALTITUDE_MODES.get(item.frame, 1), "Altitude": item.z, "AMSLAltAboveTerrain": None}
+    return entry
+
+
+def _survey_stretch(mission: Mission) -> tuple[int, int]:
+    """The items from the first photographed line's entry to the last one's exit."""
+    triggers = [i for i, item in enumerate(mission.items) if item.command == DO_SET_CAM_TRIGG_DIST]
+    if not triggers:
+        return 0, 0
+    first = max(i for i in range(triggers[0]) if mission.items[i].command == NAV_WAYPOINT)
+    last = next(
+        (i for i in range(triggers[-1], len(mission.items)) if mission.items[i].command == NAV_RETURN_TO_LAUNCH), None
+    )
+    return first, min(triggers[-1] + 1, last if last is not None else len(mission.items))
+
+
+def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan) -> dict[str, Any]:
+    camera, spec = plan.spec.camera, plan.spec
+    outline = max(shapely.get_parts(plan.area), key=lambda part: part.area).exterior
+    lon, lat = plan.frame.to_geographic(*(axis[:-1] for axis in outline.xy))
+    width_m, height_m = spec.footprint_m
+    course = float(plan.flights[0].course_deg[0]) % 180
+    waypoints = [item for item in items if item.command == NAV_WAYPOINT]
+    return {
+        "type": "ComplexItem",
+        "complexItemType": "survey",
+        "version": 5,
+        "angle": round(course, 3),
+        "entryLocation": 0,
+        "flyAlternateTransects": False,
+        "splitConcavePolygons": False,
+        "polygon": [[round(float(a), 7), round(float(b), 7)] for a, b in zip(lat, lon, strict=True)],
+        "TransectStyleComplexItem": {
+            "version": 2,
+            "TurnAroundDistance": 0,
+            "CameraTriggerInTurnAround": False,
+            "HoverAndCapture": False,
+            "Refly90Degrees": spec.pattern == "crosshatch",
+            "CameraShots": sum(len(flight.photos) for flight in plan.flights),
+            "VisualTransectPoints": [[item.lat_deg, item.lon_deg] for item in waypoints],
+            "CameraCalc": {
+                "version": 2,
+                "CameraName": "Custom Camera",
+                "AdjustedFootprintSide": round(width_m * (1 - spec.sidelap), 3),
+                "AdjustedFootprintFrontal": round(height_m * (1 - spec.front_overlap), 3),
+                "DistanceToSurface": round(spec.height_agl_m, 2),
+                "DistanceMode": 1,
+                "ValueSetIsDistance": spec.height_m is not None,
+                "ImageDensity": round(camera.gsd_m(spec.height_agl_m) * 100, 4),
+                "FrontalOverlap": round(spec.front_overlap * 100, 3),
+                "SideOverlap": round(spec.sidelap * 100, 3),
+                "SensorWidth": camera.sensor_width_mm,
+                "SensorHeight": camera.sensor_height_mm,
+                "ImageWidth": camera.width_px,
+                "ImageHeight": camera.height_px,
+                "FocalLength": camera.focal_length_mm,
+                "Landscape": True,
+                "FixedOrientation": False,
+                "MinTriggerInterval": camera.min_interval_s,
+            },
+            "Items": [_simple(item, i) for i, item in enumerate(items, number)],
+        },
+    }
+
+
+def _fence_json(fence: Fence) -> dict[str, Any]:
+    circles = [p for p in fence if isinstance(p, FenceCircle)]
+    polygons = [p for p in fence if isinstance(p, FencePolygon)]
+    return {
+        "version": 2,
+        "circles": [
+            {"circle": {"center": [c.lat_deg, c.lon_deg], "radius": c.radius_m}, "inclusion": c.inclusion, "version": 1}
+            for c in circles
+        ],
+        "polygons": [
+            {"polygon": [list(v) for v in p.vertices], "inclusion": p.inclusion, "version": 1} for p in polygons
+        ],
+    }
+
+
+def _fence(data: dict[str, Any]) -> Fence:
+    polygons = [
+        FencePolygon(tuple((float(v[0]), float(v[1])) for v in entry["polygon"]), bool(entry["inclusion"]))
+        for entry in data.get("polygons", [])
+    ]
+    circles = [
+        FenceCircle(
+            *(float(v) for v in entry["circle"]["center"][:2]),
+            float(entry["circle"]["radius"]),
+            bool(entry["inclusion"]),
+        )
+        for entry in data.get("circles", [])
+    ]
+    return (*polygons, *circles)
+
+
+def _known(value: float) -> float:
+    return round(value, 2) if math.isfinite(value) else 0.0
