@@ -33,8 +33,7 @@ def paint_house(canvas: Canvas, house: House, terrain: Terrain, seed: int, damag
     if part is None:
         return
     number = seed * 7919 + house.number
-    corners = np.asarray(house.polygon.exterior.coords)
-    base = float(np.mean(terrain.at(corners[:, 0], corners[:, 1])))
+    base = house.base_m(terrain)
     holes, collapse = _thresholds(house, damage, number)
     _roof(
         part.dtm, part.dsm, part.rgb, part.labels, part.lost, part.left_m, part.top_m, part.cell_m,

@@ -34,7 +34,7 @@ class Home:
     height_amsl_m: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
     """A piece of the Earth that is known exactly.
 
@@ -163,7 +163,7 @@ def _drawn(
     lift = np.float32(home_amsl_m - float(plan.terrain.at(*home_xy)))
     for raster in (after.dsm, after.dtm, pre.dsm):
         raster += lift
-    buildings = measured_buildings(plan, after, pre, transform, centre, crs)
+    buildings = measured_buildings(plan, after, pre, transform, centre, crs, float(lift))
     to_geographic = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     ring = np.array(
         [

@@ -93,6 +93,11 @@ class House:
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
         return Polygon(np.asarray(outline.exterior.coords) @ [[c, s], [-s, c]] + [self.x, self.y])
 
+    def base_m(self, terrain: Terrain) -> float:
+        """Height of the ground floor: the mean of the ground at the corners."""
+        corners = np.asarray(self.polygon.exterior.coords)
+        return float(np.mean(terrain.at(corners[:, 0], corners[:, 1])))
+
 
 @dataclass(frozen=True, slots=True)
 class Road:

@@ -1,0 +1,254 @@
+"""Rays against a height field: the first point of the surface that each pixel sees, walls included, and its colour.
+
+The surface is bilinear between cell centres. A pyramid of maxima lets a ray skip the air above everything; below it the ray
+walks cell by cell, so that what stands in front hides what is behind, exactly.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sitl.world.noise import hash01, value_noise
+
+__all__ = ["Scene", "Walls", "build_scene", "cast"]
+
+LEVELS = 8
+STEP_M = 0.45  # a jump of the surface inside one cell that is taken for a wall
+STOREY_M = 2.8
+FAST = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """Facades by building number: colour (n, 3), direction of the long side (radians from the grid's east), height of the base."""
+
+    rgb: NDArray[np.float32]
+    angle_rad: NDArray[np.float32]
+    base_m: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What rays are cast against. maxima: all pyramid levels in one array; offsets, widths: where each begins and its row length."""
+
+    dsm: NDArray[np.float32]
+    ortho: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+    walls: Walls
+    maxima: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    sun: NDArray[np.float64]
+    cell_m: float
+
+
+def build_scene(
+    dsm: NDArray[np.float32], ortho: NDArray[np.uint8], labels: NDArray[np.uint16], walls: Walls, sun: NDArray[np.float64], cell_m: float
+) -> Scene:  # fmt: skip
+    """The scene of a surface, with its pyramid of maxima over blocks of 2, 4, ... 256 patches between cell centres."""
+    patch = np.maximum(np.maximum(dsm[:-1, :-1], dsm[1:, :-1]), np.maximum(dsm[:-1, 1:], dsm[1:, 1:]))
+    levels = []
+    for _ in range(LEVELS):
+        patch = cv2.copyMakeBorder(patch, 0, patch.shape[0] % 2, 0, patch.shape[1] % 2, cv2.BORDER_REPLICATE)
+        patch = np.maximum(np.maximum(patch[::2, ::2], patch[1::2, ::2]), np.maximum(patch[::2, 1::2], patch[1::2, 1::2]))
+        levels.append(np.ascontiguousarray(patch))
+    offsets = np.cumsum([0, *(level.size for level in levels[:-1])])
+    widths = np.array([level.shape[1] for level in levels])
+    return Scene(dsm, ortho, labels, walls, np.concatenate([level.ravel() for level in levels]), offsets, widths, sun, cell_m)
+
+
+def cast(
+    scene: Scene, origin: NDArray[np.float64], directions: NDArray[np.float32], step_px: int, shape: tuple[int, int], detail_m: float
+) -> NDArray[np.uint8]:  # fmt: skip
+    """The picture (H, W, 3) that rays from one point see.
+
+    origin: column, row (cell centres at whole numbers) and height; directions: (h, w, 3) in columns, rows and metres, at every
+    `step_px`-th pixel, interpolated between; detail_m: ground covered by a pixel, below which fine grain is added to cells.
+    """
+    out = np.empty((*shape, 3), np.uint8)
+    walls = scene.walls
+    _cast(
+        scene.dsm, scene.ortho, scene.labels, walls.rgb, walls.angle_rad, walls.base_m, scene.maxima, scene.offsets, scene.widths,
+        scene.sun, scene.cell_m, origin, directions, step_px, detail_m, out,
+    )  # fmt: skip
+    return out
+
+
+@FAST
+def _bilinear(dsm, i, j, u, v):  # type: ignore[no-untyped-def]
+    """Height in the patch between cell centres (i, j) and (i + 1, j + 1) at u along the columns, v along the rows."""
+    upper = dsm[i, j] + (dsm[i, j + 1] - dsm[i, j]) * u
+    lower = dsm[i + 1, j] + (dsm[i + 1, j + 1] - dsm[i + 1, j]) * u
+    return upper + (lower - upper) * v
+
+
+@FAST
+def _leaving(position, direction, inverse, index, size):  # type: ignore[no-untyped-def]
+    """Ray parameter at which one coordinate leaves the block [index, index + 1) of a size."""
+    if direction > 0:
+        return ((index + 1) * size - position) * inverse
+    return (index * size - position) * inverse
+
+
+@FAST
+def _entering(position, direction, inverse, end):  # type: ignore[no-untyped-def]
+    """How far along the ray one coordinate comes to lie within [0, end); 0 where it does already."""
+    if position < 0:
+        return (1e-6 - position) * inverse if direction > 0 else -1e30
+    if position >= end:
+        return (end - 1e-6 - position) * inverse if direction < 0 else -1e30
+    return 0.0
+
+
+@FAST
+def _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz):  # type: ignore[no-untyped-def]
+    """Ray parameter of the first point on or under the surface, or -1: the ray leaves the world."""
+    end_c, end_r = dsm.shape[1] - 1.0, dsm.shape[0] - 1.0
+    dc = dc if abs(dc) > 1e-9 else 1e-9
+    dr = dr if abs(dr) > 1e-9 else 1e-9
+    inverse_c, inverse_r, inverse_z = 1 / dc, 1 / dr, 1 / dz
+    coarsest = offsets.size
+    level = coarsest
+    t = 0.0
+    for _ in range(100000):
+        c, r = c0 + dc * t, r0 + dr * t
+        if not (0.0 <= c < end_c and 0.0 <= r < end_r):
+            # A camera beyond the edge: go on to where the ray enters the world, if it does.
+            forward_c, forward_r = _entering(c, dc, inverse_c, end_c), _entering(r, dr, inverse_r, end_r)
+            if min(forward_c, forward_r) < 0:
+                return -1.0
+            t += max(forward_c, forward_r) + 1e-9
+            c, r = c0 + dc * t, r0 + dr * t
+            if not (0.0 <= c < end_c and 0.0 <= r < end_r):
+                return -1.0
+        j, i = int(c) >> level, int(r) >> level
+        leave = min(_leaving(c0, dc, inverse_c, j, 1 << level), _leaving(r0, dr, inverse_r, i, 1 << level))
+        leave = max(leave, t) + 1e-9
+        if level > 0:
+            top = maxima[offsets[level - 1] + i * widths[level - 1] + j]
+            if z0 + dz * t <= top:
+                level -= 1
+            elif z0 + dz * leave > top:
+                t = leave
+                level = min(level + 1, coarsest)
+            else:
+                t = (top - z0) * inverse_z
+                level -= 1
+            continue
+        a, b = t, leave
+        above = z0 + dz * a - _bilinear(dsm, i, j, c - j, r - i)
+        if above <= 0:
+            return t
+        below = z0 + dz * b - _bilinear(dsm, i, j, c0 + dc * b - j, r0 + dr * b - i)
+        if below <= 0:
+            for _ in range(3):
+                m = a + (b - a) * above / (above - below)
+                f = z0 + dz * m - _bilinear(dsm, i, j, c0 + dc * m - j, r0 + dr * m - i)
+                if f > 0:
+                    a, above = m, f
+                else:
+                    b, below = m, f
+            return a + (b - a) * above / (above - below)
+        t = leave
+        level = 1
+    return -1.0
+
+
+@FAST
+def _wall_tone(along, up, seed):  # type: ignore[no-untyped-def]
+    """Plaster with windows: brightness of a facade at a place along it and a height above its base; negative: glass."""
+    storey, bay = np.floor(up / STOREY_M), np.floor(along / 2.7)
+    a, h = along - bay * 2.7, up - storey * STOREY_M
+    chance = hash01(int(bay), int(storey), seed)
+    if up > 0.2 and 0.85 < a < 1.85 and 0.9 < h < 2.15 and chance < 0.75:
+        return -1.0 - 0.5 * chance
+    tone = 1 + 0.08 * value_noise(along, up, 0.9, seed) + 0.06 * value_noise(along, up, 0.11, seed + 1)
+    return tone * min(1.0, 0.78 + 0.3 * max(0.0, up))
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath=True)
+def _cast(
+    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, cell, origin, directions, step, detail, out
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    height, width = out.shape[:2]
+    c0, r0, z0 = origin[0], origin[1], origin[2]
+    flat = 0.72 * sun[2] + 0.28
+    grain = min(1.0, max(0.0, 1.3 - detail / cell))
+    for y in numba.prange(height):
+        gy = y / step
+        i = min(int(gy), directions.shape[0] - 2)
+        v = gy - i
+        for x in range(width):
+            gx = x / step
+            j = min(int(gx), directions.shape[1] - 2)
+            u = gx - j
+            a, b, d, e = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
+            dc = a * directions[i, j, 0] + b * directions[i, j + 1, 0] + d * directions[i + 1, j, 0] + e * directions[i + 1, j + 1, 0]
+            dr = a * directions[i, j, 1] + b * directions[i, j + 1, 1] + d * directions[i + 1, j, 1] + e * directions[i + 1, j + 1, 1]
+            dz = a * directions[i, j, 2] + b * directions[i, j + 1, 2] + d * directions[i + 1, j, 2] + e * directions[i + 1, j + 1, 2]
+            t = _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz)
+            if t < 0:
+                out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
+                continue
+            _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c0 + dc * t, r0 + dr * t, z0 + dz * t, out[y, x])
+
+
+@FAST
+def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c, r, z, out):  # type: ignore[no-untyped-def]
+    """Colour of the surface at a point: the orthophoto's where it is seen from above, the facade's on a jump of the surface."""
+    j, i = int(c), int(r)
+    u, v = c - j, r - i
+    z00, z01, z10, z11 = dsm[i, j], dsm[i, j + 1], dsm[i + 1, j], dsm[i + 1, j + 1]
+    top, bottom = max(z00, z01, z10, z11), min(z00, z01, z10, z11)
+    gain = 1.0
+    if grain > 0:
+        gain += grain * (0.045 * value_noise(c, r, 0.61, 5) + 0.05 * value_noise(c, r, 0.29, 6) + 0.03 * value_noise(z, c + r, 0.5, 7))
+    if top - bottom > STEP_M:
+        hi, hj = i, j
+        if z01 == top:
+            hj = j + 1
+        elif z10 == top:
+            hi = i + 1
+        elif z11 == top:
+            hi, hj = i + 1, j + 1
+        label = labels[hi, hj]
+        if top - z > 0.3 and z - bottom > 0.08:
+            nx, ny = (z00 + z10 - z01 - z11), (z10 + z11 - z00 - z01)
+            norm = max(1e-6, np.hypot(nx, ny))
+            nx, ny = nx / norm, ny / norm
+            facing = 0.72 * max(0.0, nx * sun[0] + ny * sun[1])
+            if label > 0:
+                ca, sa = np.cos(wall_angle[label]), np.sin(wall_angle[label])
+                east, north = c * cell, -r * cell
+                nu, nv = nx * ca + ny * sa, ny * ca - nx * sa
+                along = east * ca + north * sa if abs(nv) > abs(nu) else north * ca - east * sa
+                if abs(nu) > abs(nv):  # the wall's own normal, not the cell border's
+                    facing = 0.72 * max(0.0, np.sign(nu) * (ca * sun[0] + sa * sun[1]))
+                else:
+                    facing = 0.72 * max(0.0, np.sign(nv) * (ca * sun[1] - sa * sun[0]))
+                tone = _wall_tone(along, z - wall_base[label], label)
+                light = (facing + 0.17) / flat
+                for k in range(3):
+                    shade = wall_rgb[label, k] * tone if tone > 0 else (46.0 + 5 * k) * -tone
+                    out[k] = min(255.0, shade * light * gain)
+            else:
+                light = min(1.0, 0.45 + 0.5 * facing / flat)
+                for k in range(3):
+                    out[k] = min(255.0, ortho[hi, hj, k] * light * gain)
+            return
+    w00, w01, w10, w11 = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
+    if top - bottom > STEP_M:  # at an edge take the colour of the side that the point is on
+        middle = 0.5 * (top + bottom)
+        above = z > middle
+        w00 = w00 + 1e-6 if (z00 > middle) == above else 0.0
+        w01 = w01 + 1e-6 if (z01 > middle) == above else 0.0
+        w10 = w10 + 1e-6 if (z10 > middle) == above else 0.0
+        w11 = w11 + 1e-6 if (z11 > middle) == above else 0.0
+        total = w00 + w01 + w10 + w11
+        gain /= total
+    for k in range(3):
+        value = w00 * ortho[i, j, k] + w01 * ortho[i, j + 1, k] + w10 * ortho[i + 1, j, k] + w11 * ortho[i + 1, j + 1, k]
+        out[k] = min(255.0, value * gain)
