@@ -137,18 +137,20 @@ class Camera:
         yd = y * radial + self.p1 * (r2 + 2 * y * y) + 2 * self.p2 * x * y
         return np.column_stack([self.fx * xd + self.cx, self.fy * yd + self.cy])
 
-    def rays(self, pixels: ArrayLike, iterations: int = 8) -> NDArray[np.float64]:
+    def rays(self, pixels: ArrayLike) -> NDArray[np.float64]:
         """Distorted pixels (n x 2) to directions in camera coordinates (n x 3, z = 1), by fixed-point iteration."""
         pixels = np.asarray(pixels, float).reshape(-1, 2)
         xd, yd = (pixels[:, 0] - self.cx) / self.fx, (pixels[:, 1] - self.cy) / self.fy
         x, y = xd.copy(), yd.copy()
-        for _ in range(iterations if self.distortion.any() else 0):
+        for _ in range(50 if self.distortion.any() and len(pixels) else 0):
             r2 = x * x + y * y
             radial = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
-            x, y = (
-                (xd - 2 * self.p1 * x * y - self.p2 * (r2 + 2 * x * x)) / radial,
-                (yd - self.p1 * (r2 + 2 * y * y) - 2 * self.p2 * x * y) / radial,
-            )
+            next_x = (xd - 2 * self.p1 * x * y - self.p2 * (r2 + 2 * x * x)) / radial
+            next_y = (yd - self.p1 * (r2 + 2 * y * y) - 2 * self.p2 * x * y) / radial
+            moved = max(abs(next_x - x).max(), abs(next_y - y).max())
+            x, y = next_x, next_y
+            if moved < 1e-9:  # a hundred-thousandth of a pixel
+                break
         return np.column_stack([x, y, np.ones_like(x)])
 
 

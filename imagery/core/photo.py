@@ -39,7 +39,8 @@ class Photo:
         gimbal_yaw_deg, gimbal_pitch_deg, gimbal_roll_deg: the camera's yaw clockwise from north, pitch
             (-90 = straight down) and roll.
         flight_yaw_deg, flight_pitch_deg, flight_roll_deg: the aircraft's.
-        rtk_flag: DJI's: 50 fixed, 32 to 49 float, 16 single point, 0 none; rtk_std_m: standard deviation east, north, up in metres.
+        rtk_flag: DJI's: 50 fixed, 32 to 49 float, 16 single point, 0 none; rtk_std_m: standard deviation east, north,
+            up in metres.
         orientation: EXIF's 1 to 8.
     """
 
