@@ -144,7 +144,7 @@ class PhotoLogWriter:
         self._synced = time.monotonic()
 
     def _repair(self) -> None:
-        if not self.path.exists():
+        if not self.path.is_file():
             return
         data = self.path.read_bytes()
         kept = data[: data.rfind(b"\n") + 1]
