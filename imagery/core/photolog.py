@@ -126,7 +126,7 @@ class PhotoLogWriter:
         """Force everything to disk and close; closing twice is harmless."""
         if not self._file.closed:
             try:
-                self._sync()
+                os.fsync(self._file.fileno())
             finally:
                 self._file.close()
 
@@ -138,10 +138,17 @@ class PhotoLogWriter:
     ) -> None:
         self.close()
 
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
+    def _write(self, text: str) -> None:
+        try:
+            data = text.encode()
+            while data:
+                data = data[self._file.write(data) :]
+            if time.monotonic() - self._synced >= 1:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:
+            self._file.close()
+            raise explained_os_error(error, self.path) from error
 
     def _repair(self) -> None:
         if not self.path.is_file():
