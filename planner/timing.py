@@ -7,6 +7,7 @@ that it is). Wind slows a leg only where the commanded ground speed would need m
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,8 @@ from imagery.core.errors import BadInputError
 __all__ = ["CORNER_DEG", "CORNER_M", "Motion", "path_seconds", "straightened"]
 
 CORNER_DEG, CORNER_M = 30.0, 20.0
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +67,31 @@ class Motion:
         return height_m / self.climb_m_s + height_m / self.descent_m_s
 
 
-def straightened(path: ArrayLike) -> NDArray[np.float64]:
+def straightened(path: ArrayLike) -> list[Point]:
     """The path (n x 2) without repeated points and without vertices on a straight run."""
-    points = np.asarray(path, float)
-    points = points[np.r_[True, np.hypot(*np.diff(points, axis=0).T) > 1e-3]]
-    kept = [points[0]]
-    for i in range(1, len(points) - 1):
-        if _turn_deg(kept[-1], points[i], points[i + 1]) > 0.05:
-            kept.append(points[i])
-    return np.array([*kept, points[-1]]) if len(points) > 1 else points
+    points: list[Point] = []
+    for x, y in np.asarray(path, float)[:, :2].tolist():
+        if not points or math.dist(points[-1], (x, y)) > 1e-3:
+            points.append((x, y))
+    kept = points[:1]
+    for here, after in zip(points[1:-1], points[2:], strict=True):
+        if _turn_deg(kept[-1], here, after) > 0.05:
+            kept.append(here)
+    return kept + points[-1:] if len(points) > 1 else points
 
 
-def _turn_deg(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
-    first, second = math.atan2(b[1] - a[1], b[0] - a[0]), math.atan2(c[1] - b[1], c[0] - b[0])
-    return math.degrees(abs((second - first + math.pi) % (2 * math.pi) - math.pi))
-
-
-def runs(path: ArrayLike) -> list[NDArray[np.float64]]:
-    """The path (n x 2) cut where the drone stops: each run is m x 2, flown from standstill to standstill."""
+def runs(path: ArrayLike) -> list[list[Point]]:
+    """The path (n x 2) cut where the drone stops: each run is flown from standstill to standstill."""
     points = straightened(path)
-    found, start, bends = [], 0, []
+    found: list[list[Point]] = []
+    bends: list[tuple[float, float]] = []  # metres behind the drone, degrees
+    start, last = 0, len(points) - 1
     for i in range(1, len(points)):
         leg = math.dist(points[i - 1], points[i])
         bends = [(at - leg, deg) for at, deg in bends if at - leg > -CORNER_M]
-        last = i == len(points) - 1
-        if not last:
+        if i < last:
             bends.append((0.0, _turn_deg(points[i - 1], points[i], points[i + 1])))
-        if last or sum(deg for _, deg in bends) > CORNER_DEG:
+        if i == last or sum(deg for _, deg in bends) > CORNER_DEG:
             found.append(points[start : i + 1])
             start, bends = i, []
     return found
@@ -99,15 +100,20 @@ def runs(path: ArrayLike) -> list[NDArray[np.float64]]:
 def path_seconds(path: ArrayLike, motion: Motion) -> float:
     """Seconds along a path (n x 2 in metres, or n x 3 with heights) from standstill at its start to standstill at its end."""
     points = np.asarray(path, float)
-    total = 0.0
-    for run in runs(points[:, :2]):
-        legs = np.diff(run, axis=0)
-        lengths = np.hypot(*legs.T)
-        length = float(lengths.sum())
-        cruise = float((lengths / motion.ground_speed(*legs.T)).sum())
-        if cruise > 0:
-            total += float(motion.rest_to_rest(length, length / cruise))
+    accel, total = motion.acceleration_m_s2, 0.0
+    for run in runs(points):
+        length = sum(math.dist(a, b) for a, b in pairwise(run))
+        speed = motion.speed_m_s
+        if motion.wind_east_m_s or motion.wind_north_m_s:
+            legs = np.diff(np.array(run), axis=0)
+            speed = length / float((np.hypot(*legs.T) / motion.ground_speed(*legs.T)).sum())
+        total += length / speed + speed / accel if length >= speed**2 / accel else 2 * math.sqrt(length / accel)
     return total + (climb_seconds(points, motion) if points.shape[1] > 2 else 0.0)
+
+
+def _turn_deg(a: Point, b: Point, c: Point) -> float:
+    first, second = math.atan2(b[1] - a[1], b[0] - a[0]), math.atan2(c[1] - b[1], c[0] - b[0])
+    return math.degrees(abs((second - first + math.pi) % (2 * math.pi) - math.pi))
 
 
 def climb_seconds(path: NDArray[np.float64], motion: Motion) -> float:

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from imagery.core.progress import SILENT, Progress
 from planner.coverage.paths import Free, Ways
-from planner.coverage.proof import Cells, cells_of, count_views, line_photos
+from planner.coverage.proof import Cells, cells_of, parallel_views
 from planner.coverage.route import Order, order_lines
-from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps
+from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, sweep
 from planner.timing import Motion, path_seconds
 
 __all__ = ["Choice", "Task", "choose"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 FINALISTS, KICKS = 3, 20
+MOST_ANGLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,14 @@ def choose(task: Task, progress: Progress = SILENT) -> Choice:
 
     Sweeps are tried in the order of a lower bound of their time; the best few are then routed with more effort.
     """
-    angles = list(task.angles) or candidate_angles(task.region)
-    sweeps = sorted(candidate_sweeps(task.region, task.spacing_m, angles), key=lambda s: _estimate(s, task.motion))
-    limit = int(np.clip(1000 / max(len(sweeps[0].lines), 1), 6, 40))
+    sweeps = _promising(task)
+    limit = int(np.clip(1000 / max(len(sweeps[0][1].lines), 1), 6, 40))
     cells = cells_of(task.area)
     routed: list[tuple[float, int, Sweep]] = []
     fallback: tuple[float, float, int] | None = None
     with progress.stage("routes", limit, "sweeps") as advance:
-        for number, sweep in enumerate(sweeps):
-            if len(routed) >= limit or (routed and _estimate(sweep, task.motion) >= min(routed)[0]):
+        for number, (bound_s, sweep) in enumerate(sweeps):
+            if len(routed) >= limit or (routed and bound_s >= min(routed)[0]):
                 break
             one, five = _seen(sweep, cells, task)
             if one < 1.0 or five < ENOUGH_FIVE:
@@ -80,8 +80,16 @@ def choose(task: Task, progress: Progress = SILENT) -> Choice:
             advance(1)
     if not routed:
         assert fallback is not None
-        return route(task, sweeps[-fallback[2]], kicks=KICKS)
+        return route(task, sweeps[-fallback[2]][1], kicks=KICKS)
     return min((route(task, sweep, kicks=KICKS) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds)
+
+
+def _promising(task: Task) -> list[tuple[float, Sweep]]:
+    """Sweeps at the angles that promise most, with lower bounds of their seconds, the lowest first."""
+    angles = list(task.angles) or candidate_angles(task.region)
+    first = sorted((_estimate(sweep(task.region, angle, task.spacing_m, 0.75), task.motion), angle) for angle in angles)
+    sweeps = candidate_sweeps(task.region, task.spacing_m, [angle for _, angle in first[:MOST_ANGLES]])
+    return sorted(((_estimate(s, task.motion), s) for s in sweeps), key=lambda pair: pair[0])
 
 
 def route(task: Task, sweep: Sweep, kicks: int) -> Choice:
@@ -93,14 +101,15 @@ def route(task: Task, sweep: Sweep, kicks: int) -> Choice:
 def _estimate(sweep: Sweep, motion: Motion) -> float:
     """A lower bound in seconds for flying the sweep without transits and with the shortest turns."""
     courses = sweep.lines[:, 1] - sweep.lines[:, 0]
-    there, back = motion.ground_speed(*courses.T), motion.ground_speed(*-courses.T)
-    lines = float(motion.rest_to_rest(np.hypot(*courses.T), 2 / (1 / there + 1 / back)).sum())
+    speed = motion.speed_m_s
+    if len(courses) and (motion.wind_east_m_s or motion.wind_north_m_s):
+        there, back = motion.ground_speed(*courses[0]), motion.ground_speed(*-courses[0])
+        speed = float(2 / (1 / there + 1 / back))
+    lines = float(motion.rest_to_rest(np.hypot(courses[:, 0], courses[:, 1]), speed).sum())
     return lines + (len(courses) - 1) * float(motion.rest_to_rest(sweep.spacing_m))
 
 
 def _seen(sweep: Sweep, cells: Cells, task: Task) -> tuple[float, float]:
     """The shares of the area seen by at least one photo and by at least five (or by half as many as inside, if that is less)."""
-    points, _ = line_photos(sweep.lines, task.trigger_m)
-    course = np.array([math.cos(math.radians(sweep.angle_deg)), math.sin(math.radians(sweep.angle_deg))])
-    overlap = count_views(cells, points, np.broadcast_to(course, points.shape), task.width_m, task.height_m)
-    return overlap.seen(1), overlap.seen(min(5, max(1, int(task.views / 2))))
+    views = parallel_views(cells, sweep.lines, sweep.angle_deg, task.trigger_m, task.width_m, task.height_m)
+    return float((views >= 1).mean()), float((views >= min(5, max(1, int(task.views / 2)))).mean())

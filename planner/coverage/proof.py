@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos"]
+__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos", "parallel_views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +93,28 @@ def count_views(
         index = (row[:, :, None] * columns + column[:, None, :])[hit]
         flat += np.bincount(index, minlength=flat.size).astype(np.int32)
     return Overlap(cells, views)
+
+
+def parallel_views(
+    cells: Cells, lines: NDArray[np.float64], angle_deg: float, trigger_m: float, width_m: float, height_m: float
+) -> NDArray[np.int64]:
+    """How many photos see each inside cell when parallel lines (n x 2 x 2) at `angle_deg` from east are flown; same count as
+    `count_views` of `line_photos`, but as fast as comparing many sweeps needs."""
+    rows, columns = np.nonzero(cells.inside)
+    x, y = cells.west_m + (columns + 0.5) * cells.cell_m, cells.south_m + (rows + 0.5) * cells.cell_m
+    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    along, across = x * c + y * s, y * c - x * s
+    order = np.argsort(across)
+    along, across = along[order], across[order]
+    views = np.zeros(len(x), np.int64)
+    start, end = lines[:, 0] @ [c, s], lines[:, 1] @ [c, s]
+    offset = lines[:, 0] @ [-s, c]
+    first, last = np.searchsorted(across, offset - width_m / 2), np.searchsorted(across, offset + width_m / 2, side="right")
+    for i in range(len(lines)):
+        from_start = along[first[i] : last[i]] - start[i]
+        length = end[i] - start[i]
+        highest = np.minimum(np.floor((from_start + height_m / 2) / trigger_m), math.floor(length / trigger_m - 1e-6))
+        lowest = np.maximum(np.ceil((from_start - height_m / 2) / trigger_m), 0)
+        at_exit = abs(from_start - length) <= height_m / 2
+        views[first[i] : last[i]] += (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int64)
+    return views

@@ -5,6 +5,7 @@ that cannot be straight run along the visibility graph. Costs are straight-line 
 uses are replaced by the true ways, and the tour is improved again until it uses true costs alone.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,9 @@ from planner.timing import Motion, path_seconds
 
 __all__ = ["Order", "WayFinder", "order_lines"]
 
-NEAR = 8  # blocks of up to so many lines are moved within the tour
+LONGEST_BLOCK = 8  # lines that are moved together within the tour
+WINDOW = 24  # lines within which a tour is disturbed
+SMALLEST_GAIN_S = 1e-6
 
 
 class WayFinder(Protocol):
@@ -65,7 +68,7 @@ def order_lines(
     best = tour.settle(tour.start())
     generator = np.random.default_rng(0)
     for _ in range(kicks if len(lines) > 3 else 0):
-        trial = tour.settle(_double_bridge(best, generator))
+        trial = tour.settle(_disturbed(best, generator))
         if tour.cost(trial) < tour.cost(best) - 1e-6:
             best = trial
     return tour.order(best)
@@ -171,65 +174,81 @@ class _Tour:
 
 
 def improve(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Reverse stretches (2-opt) and move blocks (Or-opt), the best move first, until none makes the tour shorter."""
-    while True:
-        moves = [_best_reversal(tour, seconds), *(_best_shift(tour, seconds, size) for size in range(1, NEAR + 1))]
-        gain, changed = min(moves, key=lambda move: move[0])
-        if gain > -1e-7 or changed is None:
-            return tour
-        tour = changed
+    """Reverse stretches (2-opt) and move blocks (Or-opt) until no such move makes the tour shorter.
+
+    A tour is an array of start ends that begins with the home; `seconds` is symmetric.
+    """
+    moves = [_reversal, *(functools.partial(_shift, size=size) for size in range(1, min(LONGEST_BLOCK, len(tour) - 2) + 1))]
+    failed = 0
+    while failed < len(moves):
+        move = moves[failed]
+        changed = move(tour, seconds)
+        if changed is None:
+            failed += 1
+        else:
+            tour = changed
+            moves.remove(move)  # what has just helped is tried first
+            moves.insert(0, move)
+            failed = 0
+    return tour
 
 
-Move = tuple[float, NDArray[np.int64] | None]
-
-
-def _best_reversal(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> Move:
+def _reversal(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """The tour with its best stretch reversed, or None where no reversal helps."""
     if len(tour) < 2:
-        return 0.0, None
+        return None
     start, end = tour[1:], tour[1:] ^ 1
-    before, after = tour[:-1] ^ 1, np.roll(tour, -1)[1:]
-    now_in, now_out = seconds[before, start], seconds[end, after]
-    change = (
-        seconds[before[:, None], end[None, :]]
-        + seconds[start[:, None], after[None, :]]
-        - now_in[:, None]
-        - now_out[None, :]
-    )
-    change[np.tril_indices(len(change), -1)] = 0.0
-    i, j = np.unravel_index(int(np.argmin(change)), change.shape)
+    before, after = (tour ^ 1)[:-1], np.append(start[1:], tour[0])
+    change = seconds[before[:, None], end] + seconds[start[:, None], after]
+    change -= seconds[before, start][:, None] + seconds[end, after]
+    change[_lower_triangle(len(change))] = 0.0
+    best = int(change.argmin())
+    i, j = divmod(best, len(change))
+    if change[i, j] > -SMALLEST_GAIN_S:
+        return None
     changed = tour.copy()
     changed[i + 1 : j + 2] = tour[i + 1 : j + 2][::-1] ^ 1
-    return float(change[i, j]), changed
+    return changed
 
 
-def _best_shift(tour: NDArray[np.int64], seconds: NDArray[np.float64], size: int) -> Move:
-    """Move the block of `size` lines from place i between places k and k + 1, either way round."""
-    count = len(tour)
-    if count - 1 <= size:
-        return 0.0, None
-    after_all = np.roll(tour, -1)
-    i = np.arange(1, count - size + 1)
-    first, last = tour[i], tour[i + size - 1] ^ 1
-    before, after = tour[i - 1] ^ 1, after_all[i + size - 1]
+def _shift(tour: NDArray[np.int64], seconds: NDArray[np.float64], size: int) -> NDArray[np.int64] | None:
+    """The tour with its best block of `size` lines moved elsewhere, either way round, or None where no move helps."""
+    left, right = tour ^ 1, np.append(tour[1:], tour[0])
+    first, last = tour[1 : len(tour) - size + 1], left[size:]
+    before, after = left[: len(first)], right[size:]
     saved = seconds[before, first] + seconds[last, after] - seconds[before, after]
-    left, right = tour ^ 1, after_all
-    now = seconds[left, right]
-    straight = seconds[left[None, :], first[:, None]] + seconds[last[:, None], right[None, :]] - now
-    turned = seconds[left[None, :], last[:, None]] + seconds[first[:, None], right[None, :]] - now
-    k = np.arange(count)[None, :]
-    blocked = (k >= i[:, None] - 1) & (k <= i[:, None] + size - 1)
-    change = np.where(blocked, 0.0, np.minimum(straight, turned) - saved[:, None])
-    row, gap = np.unravel_index(int(np.argmin(change)), change.shape)
-    place = int(i[row])
-    block = tour[place : place + size]
-    if turned[row, gap] < straight[row, gap]:
+    now = seconds[left, right] + saved[:, None]
+    straight = seconds[first[:, None], left] + seconds[last[:, None], right] - now
+    turned = seconds[last[:, None], left] + seconds[first[:, None], right] - now
+    change = np.minimum(straight, turned)
+    change[_around_block(len(first), len(tour), size)] = 0.0
+    place, gap = divmod(int(change.argmin()), len(tour))
+    if change[place, gap] > -SMALLEST_GAIN_S:
+        return None
+    block = tour[place + 1 : place + 1 + size]
+    if turned[place, gap] < straight[place, gap]:
         block = block[::-1] ^ 1
-    rest = np.delete(tour, np.s_[place : place + size])
-    at = int(gap) + 1 if gap < place else int(gap) + 1 - size
-    return float(change[row, gap]), np.insert(rest, at, block)
+    if gap < place:
+        return np.concatenate([tour[: gap + 1], block, tour[gap + 1 : place + 1], tour[place + 1 + size :]])
+    return np.concatenate([tour[: place + 1], tour[place + 1 + size : gap + 1], block, tour[gap + 1 :]])
 
 
-def _double_bridge(tour: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    cuts = np.sort(generator.choice(np.arange(1, len(tour)), 3, replace=False))
+@functools.lru_cache(maxsize=64)
+def _lower_triangle(count: int) -> NDArray[np.bool_]:
+    return np.tri(count, k=-1, dtype=bool)
+
+
+@functools.lru_cache(maxsize=256)
+def _around_block(places: int, gaps: int, size: int) -> NDArray[np.bool_]:
+    """Which gaps lie inside or at the ends of the block at each place, so that a move there would change nothing."""
+    gap, place = np.arange(gaps), np.arange(places)[:, None]
+    return np.asarray((gap >= place) & (gap <= place + size))
+
+
+def _disturbed(tour: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """The tour with two neighbouring short stretches exchanged: a change that reversals cannot undo."""
+    window = min(len(tour) - 1, WINDOW)
+    start = int(generator.integers(1, len(tour) - window + 1))
+    cuts = start + np.sort(generator.choice(window + 1, 3, replace=False))
     a, b, c, d = np.split(tour, cuts)
     return np.concatenate([a, c, b, d])

@@ -59,20 +59,15 @@ def candidate_sweeps(
     edges = _edges(area)
     for angle in angles:
         turned = _turn(edges, -angle)
-        low, high = turned[:, :, 1].min(), turned[:, :, 1].max()
-        width = float(high - low)
+        low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
         seen = set()
         for margin in MARGINS:
-            count = max(1, math.ceil((width - 2 * margin * spacing_m) / spacing_m - 1e-6) + 1)
-            inside = min(margin * spacing_m, width / 2)
-            for lines in (count, count + 1):
-                key = (lines, round(inside, 2))
-                if key in seen or (
-                    lines > 1 and (width - 2 * inside) / (lines - 1) < 0.8 * spacing_m and lines > count
-                ):
-                    continue
-                seen.add(key)
-                yield _sweep(turned, angle, float(low), width, lines, inside, spacing_m)
+            inside = min(margin * spacing_m, (high - low) / 2)
+            fewest = _fewest(high - low, inside, spacing_m)
+            for count in (fewest, fewest + 1):
+                if (count, inside) not in seen:
+                    seen.add((count, inside))
+                    yield _sweep(turned, angle, (low, high), count, inside)
 
 
 def sweep(
@@ -82,20 +77,19 @@ def sweep(
     turned = _turn(_edges(area), -angle_deg)
     low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
     inside = min(margin * spacing_m, (high - low) / 2)
-    count = max(1, math.ceil((high - low - 2 * inside) / spacing_m - 1e-6) + 1)
-    return _sweep(turned, angle_deg, low, high - low, count, inside, spacing_m)
+    return _sweep(turned, angle_deg, (low, high), _fewest(high - low, inside, spacing_m), inside)
 
 
-def _sweep(
-    turned: NDArray[np.float64], angle: float, low: float, width: float, count: int, inside: float, spacing_m: float
-) -> Sweep:
-    if count == 1:
-        offsets, step = np.array([low + width / 2]), spacing_m
-    else:
-        step = (width - 2 * inside) / (count - 1)
-        offsets = low + inside + step * np.arange(count)
+def _fewest(width: float, inside: float, spacing_m: float) -> int:
+    return max(1, math.ceil((width - 2 * inside) / spacing_m - 1e-6) + 1)
+
+
+def _sweep(turned: NDArray[np.float64], angle: float, extent: tuple[float, float], count: int, inside: float) -> Sweep:
+    low, high = extent
+    step = (high - low - 2 * inside) / (count - 1) if count > 1 else high - low
+    offsets = low + inside + step * np.arange(count) if count > 1 else np.array([(low + high) / 2])
     lines, row = chords(turned, offsets)
-    return Sweep(angle % 180, _turn(lines, angle), row, float(step), inside)
+    return Sweep(angle % 180, _turn(lines, angle), row, step, inside)
 
 
 def chords(edges: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
