@@ -109,18 +109,14 @@ class PhotoLogWriter:
         with explained_disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._repair()
-            self._file = self.path.open("a", encoding="utf-8", newline="")
-            if self._file.tell() == 0:
-                self._file.write(",".join(COLUMNS) + "\n")
-            self._sync()
+            self._file = self.path.open("ab", buffering=0)
+        self._synced = -math.inf
+        if self._file.tell() == 0:
+            self._write(",".join(COLUMNS) + "\n")
 
     def append(self, record: PhotoRecord) -> None:
         """Add one exposure."""
-        with explained_disk_errors(self.path):
-            self._file.write(_line(record))
-            self._file.flush()
-            if time.monotonic() - self._synced >= 1:
-                self._sync()
+        self._write(_line(record))
 
     def close(self) -> None:
         """Force everything to disk and close; closing twice is harmless."""
@@ -140,15 +136,16 @@ class PhotoLogWriter:
 
     def _write(self, text: str) -> None:
         try:
-            data = text.encode()
-            while data:
-                data = data[self._file.write(data) :]
-            if time.monotonic() - self._synced >= 1:
-                os.fsync(self._file.fileno())
-                self._synced = time.monotonic()
-        except OSError as error:
+            with explained_disk_errors(self.path):
+                data = text.encode()
+                while data:
+                    data = data[self._file.write(data) :]
+                if time.monotonic() - self._synced >= 1:
+                    os.fsync(self._file.fileno())
+                    self._synced = time.monotonic()
+        except BadInputError:
             self._file.close()
-            raise explained_os_error(error, self.path) from error
+            raise
 
     def _repair(self) -> None:
         if not self.path.is_file():
