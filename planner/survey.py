@@ -22,6 +22,7 @@ from planner.timing import Motion, path_seconds
 
 __all__ = ["Flight", "SurveyPlan", "SurveySpec", "plan_survey"]
 
+MOST_INSET = 1.1  # of the trigger distance: the last photo of a line still sees beyond the edge
 LEGAL_HEIGHT_M = 120.0
 SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
 BLUR_SHUTTER_S = 1 / 1000
@@ -35,7 +36,8 @@ class SurveySpec:
     Attributes: area; camera; drone; gsd_cm or height_m: one of them; front_overlap, sidelap: shares below 1; angle_deg: course of the
     lines clockwise from north, None for the fastest; home: (longitude, latitude), None for the area's own; no_fly: zones in
     longitude and latitude; clearance_m to them; wind_m_s blowing from wind_from_deg; speed_m_s: None for the drone's; usable_s: seconds
-    aloft per flight, infinite for one flight; drones: how many fly.
+    aloft per flight, infinite for one flight; drones: how many fly; inset: whether lines
+    may end a little inside the area's edge where the photos see enough beyond their ends.
     """
 
     area: Area
@@ -56,6 +58,7 @@ class SurveySpec:
     usable_s: float = math.inf
     drones: int = 1
     dem: Path | None = None
+    inset: bool = True
 
     @property
     def height_agl_m(self) -> float:
@@ -142,6 +145,7 @@ def plan_survey(spec: SurveySpec, progress: Progress = SILENT) -> SurveyPlan:
         trigger_m=trigger_m,
         width_m=width_m,
         height_m=height_m,
+        most_inset_m=trigger_m * MOST_INSET if spec.inset else 0.0,
         angles=() if spec.angle_deg is None else ((90 - spec.angle_deg) % 180,),
     )
     choice = choose(task, progress)

@@ -11,7 +11,7 @@ from imagery.core.progress import SILENT, Progress
 from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Cells, cells_of, parallel_views
 from planner.coverage.route import Order, order_lines
-from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, sweep
+from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, inset, sweep
 from planner.timing import Motion, path_seconds
 
 __all__ = ["Choice", "Task", "choose"]
@@ -19,6 +19,7 @@ __all__ = ["Choice", "Task", "choose"]
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 FINALISTS, KICKS = 3, 20
 MOST_ANGLES = 20
+INSET_TRIALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Task:
 
     Attributes: area: in metres; region: where lines and the ways between them may run (the area without no-fly zones and their
     clearance); home: x, y; inside, outside: ways in the region, and anywhere but through zones; motion; spacing_m between
-    lines; trigger_m between photos; width_m, height_m: of a photo's footprint; angles: to try, empty for all.
+    lines; trigger_m between photos; width_m, height_m: of a photo's footprint; most_inset_m: how far lines may end inside the
+    area's edge; angles: to try, empty for all.
     """
 
     area: shapely.Geometry
@@ -40,6 +42,7 @@ class Task:
     trigger_m: float
     width_m: float
     height_m: float
+    most_inset_m: float = 0.0
     angles: tuple[float, ...] = ()
 
     @property
@@ -61,27 +64,45 @@ class Choice:
 def choose(task: Task, progress: Progress = SILENT) -> Choice:
     """The fastest complete coverage found; where none is complete, the most complete one.
 
-    Sweeps are tried in the order of a lower bound of their time; the best few are then routed with more effort.
+    Sweeps are tried in the order of a lower bound of their time, each with its lines' ends drawn in from the edge as far as the
+    photos still see enough; the best few are then routed with more effort.
     """
     sweeps = _promising(task)
-    limit = int(np.clip(1000 / max(len(sweeps[0][1].lines), 1), 6, 40))
+    limit = int(np.clip(600 / max(len(sweeps[0][1].lines), 1), 5, 24))
     cells = cells_of(task.area)
     routed: list[tuple[float, int, Sweep]] = []
-    fallback: tuple[float, float, int] | None = None
+    most_complete: tuple[float, float, int] = (-1.0, 0.0, 0)
     with progress.stage("routes", limit, "sweeps") as advance:
-        for number, (bound_s, sweep) in enumerate(sweeps):
-            if len(routed) >= limit or (routed and bound_s >= min(routed)[0]):
+        for number, (_, sweep) in enumerate(sweeps):
+            if len(routed) >= limit:
                 break
             one, five = _seen(sweep, cells, task)
             if one < 1.0 or five < ENOUGH_FIVE:
-                fallback = max(fallback or (0.0, 0.0, 0), (one, five, -number))
+                most_complete = max(most_complete, (one, five, -number))
                 continue
-            routed.append((route(task, sweep, kicks=0).seconds, number, sweep))
+            drawn_in = _drawn_in(sweep, cells, task)
+            routed.append((route(task, drawn_in, kicks=0).seconds, number, drawn_in))
             advance(1)
     if not routed:
-        assert fallback is not None
-        return route(task, sweeps[-fallback[2]][1], kicks=KICKS)
+        return route(task, sweeps[-most_complete[2]][1], kicks=KICKS)
     return min((route(task, sweep, kicks=KICKS) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds)
+
+
+def _drawn_in(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
+    """The complete sweep with its lines' ends drawn in as far as it stays complete, at most by `task.most_inset_m`."""
+    best, low, high = sweep, 0.0, 1.0
+    trial_share = 1.0
+    for _ in range(INSET_TRIALS if task.most_inset_m > 0 else 0):
+        trial = inset(sweep, trial_share * task.most_inset_m, task.trigger_m)
+        one, five = _seen(trial, cells, task)
+        if one < 1.0 or five < ENOUGH_FIVE:
+            high = trial_share
+        else:
+            best, low = trial, trial_share
+        if low == 1.0:
+            break
+        trial_share = (low + high) / 2
+    return best
 
 
 def _promising(task: Task) -> list[tuple[float, Sweep]]:

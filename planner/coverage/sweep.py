@@ -6,13 +6,13 @@ A sweep is planned in axes turned so that its lines run along x; an angle is the
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
+__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "inset", "sweep"]
 
 ANGLE_STEP_DEG = 2.0
 MARGINS = (0.5, 0.58, 0.66, 0.75, 0.85, 1.0)  # of the spacing: how far the first line may lie inside the edge
@@ -24,7 +24,8 @@ class Sweep:
     """Parallel lines over an area.
 
     Attributes: angle_deg; lines: n x 2 x 2, the ends of each line in metres, sorted across the sweep and along the lines;
-    row: n, which of the parallels each line lies on; spacing_m: between parallels; margin_m: first parallel to the edge.
+    row: n, which of the parallels each line lies on; spacing_m: between parallels; margin_m: first parallel to the edge;
+    inset_m: how far the lines' ends are drawn in from the edge.
     """
 
     angle_deg: float
@@ -32,6 +33,7 @@ class Sweep:
     row: NDArray[np.int64]
     spacing_m: float
     margin_m: float
+    inset_m: float = 0.0
 
     @property
     def length_m(self) -> float:
@@ -78,6 +80,15 @@ def sweep(
     low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
     inside = min(margin * spacing_m, (high - low) / 2)
     return _sweep(turned, angle_deg, (low, high), _fewest(high - low, inside, spacing_m), inside)
+
+
+def inset(full: Sweep, inset_m: float, shortest_m: float) -> Sweep:
+    """The sweep with every line's ends drawn in by `inset_m`, but no line made shorter than `shortest_m`."""
+    courses = full.lines[:, 1] - full.lines[:, 0]
+    lengths = np.hypot(courses[:, 0], courses[:, 1])
+    drawn_in = np.clip((lengths - shortest_m) / 2, 0.0, inset_m)
+    step = courses * (drawn_in / np.maximum(lengths, 1e-9))[:, None]
+    return replace(full, lines=np.stack([full.lines[:, 0] + step, full.lines[:, 1] - step], axis=1), inset_m=inset_m)
 
 
 def _fewest(width: float, inside: float, spacing_m: float) -> int:
