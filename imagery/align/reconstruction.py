@@ -54,9 +54,9 @@ class Reconstruction:
     """Aligned photos.
 
     Attributes: frame: the local frame of all coordinates here; crs: reference system of the products; vertical_datum: what
-    heights are above; cameras: by id; images: poses by the photo's path relative to the photos' folder (posix); points: (n, 3) tie
-    points, local east, north, up; observation_image, observation_point: (m,) int32 indices into list(images) and points;
-    observation_xy: (m, 2) float32 pixels of the full-size photo.
+    heights are above; cameras: by id; images: poses by the photo's path relative to the photos' folder (posix);
+    points: (n, 3) tie points, local east, north, up; observation_image, observation_point: (m,) int32 indices into
+    list(images) and points; observation_xy: (m, 2) float32 pixels of the full-size photo.
     """
 
     frame: LocalFrame

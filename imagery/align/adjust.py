@@ -1,0 +1,222 @@
+"""From first poses to adjusted ones: rounds of bundle adjustment, each with new points, fewer outliers and more free parameters."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagery.align.bundle import LENS, Observations, Priors, State, minimise, pixel_residuals
+from imagery.align.similarity import similarity
+from imagery.align.triangulate import ray_directions, triangulate
+from imagery.core.camera import Camera
+
+__all__ = ["Adjusted", "Known", "adjust", "lens_camera", "lens_vector"]
+
+Array = NDArray[np.float64]
+
+LENS_SIGMA = np.array([0.05, 0.01, 0.01, 0.15, 0.15, 0.005, 0.005, 0.0])  # fx, cx, cy relative to fx
+FREE = (("fx", "k1"), ("fx", "k1", "k2"), ("fx", "cx", "cy", "k1", "k2", "p1", "p2"))
+FLAT = 0.05  # how far ground may lie from a plane in the first round, relative to the height above it
+MIN_ANGLE = np.radians(1.0)
+TIES_PER_PHOTO = 700
+MIN_TIES = 15
+CORRELATION = 3.0  # neighbouring ties err alike (rolling shutter, lens, wind): fewer count than there are
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the photos beside their pixels.
+
+    Attributes: gnss: (n, 3) metres, NaN where unknown; gnss_sigma: (n, 3) metres, first guess; rtk: (n,) whether that guess is to be trusted;
+    axis: (n, 3) direction of the optical axis; axis_sigma: (n,) radians; ground_m: height of the ground, roughly.
+    """
+
+    gnss: Array
+    gnss_sigma: Array
+    rtk: NDArray[np.bool_]
+    axis: Array
+    axis_sigma: Array
+    ground_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """The adjusted block.
+
+    Attributes: state; cameras: adjusted lenses; keep: (m,) observations used; residual_px: (m,) length of their residuals; tied: (n,) photos with
+    enough ties; gnss_sigma: (3,) measured standard deviation of the positions in metres, east, north, up.
+    """
+
+    state: State
+    cameras: list[Camera]
+    keep: NDArray[np.bool_]
+    residual_px: Array
+    tied: NDArray[np.bool_]
+    gnss_sigma: Array
+
+
+def lens_vector(camera: Camera) -> Array:
+    """A camera's parameters in the order of LENS."""
+    return np.array([getattr(camera, name) for name in LENS], float)
+
+
+def lens_camera(camera: Camera, lens: Array) -> Camera:
+    """A camera with adjusted parameters; fy keeps its ratio to fx."""
+    values = dict(zip(LENS, (float(value) for value in lens), strict=True))
+    return replace(camera, fy=values["fx"] * camera.fy / camera.fx, **values)
+
+
+def adjust(
+    rotation: Array, position: Array, cameras: list[Camera], seen: Observations, known: Known, *, px: float = 1.0
+) -> Adjusted:
+    """Adjust a block from its first poses.
+
+    `px` is the size of a pixel of the images that features were found on, in full-size pixels: the scale of their noise.
+    """
+    lens = np.array([lens_vector(camera) for camera in cameras])
+    count = int(seen.point.max(initial=-1)) + 1
+    state = State(rotation, position, lens, np.zeros((count, 3)))
+    chosen = _thinned(seen, len(position), count)
+    state = _flat_round(state, cameras, _subset(seen, chosen), known, px)
+    sigma = known.gnss_sigma
+    keep = chosen
+    limit = 30.0 * px
+    for names in FREE:
+        present = [lens_camera(camera, row) for camera, row in zip(cameras, state.lens, strict=True)]
+        state, keep = _reselect(state, seen, present, chosen, limit)
+        noise = _noise_px(state, seen, keep, px)
+        used = replace(_subset(seen, keep), sigma_px=np.full(int(keep.sum()), CORRELATION * noise))
+        priors = _priors(state, cameras, known, sigma, names)
+        state = _onto_gnss(minimise(state, used, priors, iterations=15), known)
+        sigma = _gnss_sigma(state, known)
+        limit = float(np.clip(4 * _noise_px(state, seen, keep, px), 1.5 * px, 30 * px))
+    present = [lens_camera(camera, row) for camera, row in zip(cameras, state.lens, strict=True)]
+    state, keep = _reselect(state, seen, present, chosen, limit)
+    noise = _noise_px(state, seen, keep, px)
+    used = replace(_subset(seen, keep), sigma_px=np.full(int(keep.sum()), CORRELATION * noise))
+    state = minimise(state, used, _priors(state, cameras, known, sigma, FREE[-1]), iterations=20, tolerance=1e-6)
+    present = [lens_camera(camera, row) for camera, row in zip(cameras, state.lens, strict=True)]
+    state, keep = _reselect(state, seen, present, np.ones(len(seen.image), bool), limit)
+    residual = np.linalg.norm(pixel_residuals(state, seen), axis=1)
+    tied = np.bincount(seen.image[keep], minlength=len(position)) >= MIN_TIES
+    return Adjusted(state, present, keep, residual, tied, np.nanmedian(sigma, axis=0))
+
+
+def _subset(seen: Observations, keep: NDArray[np.bool_]) -> Observations:
+    return replace(seen, image=seen.image[keep], point=seen.point[keep], xy=seen.xy[keep], sigma_px=seen.sigma_px[keep])
+
+
+def _thinned(seen: Observations, images: int, points: int) -> NDArray[np.bool_]:
+    """Observations of enough points to hold every photo: long tracks first, until each photo has TIES_PER_PHOTO."""
+    length = np.bincount(seen.point, minlength=points)
+    start = np.concatenate([[0], np.cumsum(length)])
+    have = np.zeros(images, np.int64)
+    chosen = np.zeros(points, bool)
+    # Among tracks of one length the order is scattered, so that a photo's ties spread over it.
+    scattered = np.random.default_rng(0).permutation(points)
+    for q in scattered[np.argsort(-np.minimum(length[scattered], 6), kind="stable")]:
+        where = seen.image[start[q] : start[q + 1]]
+        if len(where) >= 2 and (have[where] < TIES_PER_PHOTO).any():
+            chosen[q] = True
+            have[where] += 1
+    return chosen[seen.point]
+
+
+def _flat_round(state: State, cameras: list[Camera], seen: Observations, known: Known, px: float) -> State:
+    """Poses on nearly flat ground: finds the tilts that the first poses lack, with the lens held."""
+    rays = ray_directions(state, seen, cameras)
+    down = np.minimum(rays[:, 2], -0.2)
+    reach = (state.position[seen.image, 2] - known.ground_m) / -down
+    hit = state.position[seen.image] + rays * reach[:, None]
+    count = np.maximum(np.bincount(seen.point, minlength=len(state.points)), 1)
+    points = np.column_stack(
+        [np.bincount(seen.point, hit[:, axis], minlength=len(state.points)) / count for axis in range(3)]
+    )
+    height = float(np.median(state.position[:, 2]) - known.ground_m)
+    # Together the points weigh as much as the photos do: more would shrink the block, since a small one is flatter.
+    flat_m = FLAT * height * np.sqrt(max(1.0, len(np.unique(seen.point)) / len(state.position)))
+    flat = np.column_stack([np.full((len(points), 2), np.inf), np.full(len(points), flat_m)])
+    priors = _priors(state, cameras, known, known.gnss_sigma, ())
+    points[:, 2] = known.ground_m
+    priors = replace(priors, points=points.copy(), points_sigma=flat)
+    used = replace(seen, sigma_px=np.full(len(seen.image), 2 * px))
+    return _onto_gnss(minimise(replace(state, points=points), used, priors, iterations=25, tolerance=1e-3), known)
+
+
+def _onto_gnss(state: State, known: Known) -> State:
+    """The block moved, turned and scaled onto the GNSS positions: what the pixels leave open needs no iterations to find."""
+    fixed = np.isfinite(known.gnss).all(axis=1)
+    if fixed.sum() < 4:
+        return state
+    weight = 1 / known.gnss_sigma[fixed].mean(axis=1) ** 2
+    move = similarity(state.position[fixed], known.gnss[fixed], weight)
+    return replace(
+        state,
+        rotation=state.rotation @ move.rotation.T,
+        position=move.apply(state.position),
+        points=move.apply(state.points),
+    )
+
+
+def _reselect(
+    state: State, seen: Observations, cameras: list[Camera], allowed: NDArray[np.bool_], limit_px: float
+) -> tuple[State, NDArray[np.bool_]]:
+    """New points from all allowed observations, without those that disagree by more than `limit_px` or meet at too small an angle."""
+    rays = ray_directions(state, seen, cameras)
+    keep = allowed.copy()
+    for _ in range(3):
+        points, angle = triangulate(state, seen, rays, keep)
+        state = replace(state, points=points)
+        residual = np.linalg.norm(pixel_residuals(state, seen), axis=1)
+        # The worst of a point goes first, since it may have spoilt the others.
+        worst = np.zeros(len(points))
+        np.maximum.at(worst, seen.point[keep], np.nan_to_num(residual[keep], nan=1e9))
+        bad = ~(residual <= limit_px)
+        keep &= ~(bad & ((residual >= 0.8 * worst[seen.point]) | np.isnan(residual)))
+    points, angle = triangulate(state, seen, rays, keep)
+    state = replace(state, points=points)
+    residual = np.linalg.norm(pixel_residuals(state, seen), axis=1)
+    keep &= (residual <= limit_px) & (angle[seen.point] >= MIN_ANGLE)
+    keep &= np.bincount(seen.point[keep], minlength=len(points))[seen.point] >= 2
+    return replace(state, points=np.nan_to_num(points)), keep
+
+
+def _noise_px(state: State, seen: Observations, keep: NDArray[np.bool_], px: float) -> float:
+    """Standard deviation of one coordinate of a pixel residual, from the median length (Rayleigh)."""
+    residual = np.linalg.norm(pixel_residuals(state, seen)[keep], axis=1)
+    return float(np.clip(np.median(residual) / 1.1774 if len(residual) else px, 0.1 * px, 10 * px))
+
+
+def _gnss_sigma(state: State, known: Known) -> Array:
+    """Standard deviations of the positions as the adjustment finds them: one across and one up for all photos but those with RTK.
+
+    They are measured after a similarity between adjusted and GNSS positions. Otherwise a block that shrinks would call the
+    positions worse, which would let it shrink further.
+    """
+    sigma = known.gnss_sigma.copy()
+    free = ~known.rtk & np.isfinite(known.gnss).all(axis=1)
+    if free.sum() < 4:
+        return sigma
+    off = similarity(state.position[free], known.gnss[free]).apply(state.position[free]) - known.gnss[free]
+    for axes in ([0, 1], [2]):
+        measured = 1.4826 * np.median(np.abs(off[:, axes] - np.median(off[:, axes], axis=0)))
+        guess = known.gnss_sigma[free][:, axes]
+        sigma[np.ix_(free, axes)] = np.clip(measured, 0.05 * guess, 10 * guess)
+    return sigma
+
+
+def _priors(state: State, cameras: list[Camera], known: Known, sigma: Array, free: tuple[str, ...]) -> Priors:
+    lens = np.array([lens_vector(camera) for camera in cameras])
+    lens_sigma = LENS_SIGMA * np.column_stack([lens[:, :1]] * 3 + [np.ones((len(lens), 5))])
+    lens_sigma = lens_sigma * np.array([name in free for name in LENS])
+    unknown = np.isnan(known.gnss)
+    return Priors(
+        position=np.where(unknown, 0, known.gnss),
+        position_sigma=np.where(unknown, np.inf, sigma),
+        axis=known.axis,
+        axis_sigma=known.axis_sigma,
+        lens=lens,
+        lens_sigma=lens_sigma,
+        points=np.zeros_like(state.points),
+        points_sigma=np.full_like(state.points, np.inf),
+    )
