@@ -1,0 +1,80 @@
+"""Where a mission will take its photos, by the rules of the autopilot's distance trigger."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagery.core.frame import LocalFrame
+from planner.mission import Mission, MissionItem, has_position
+
+__all__ = ["PlannedPhoto", "planned_photos"]
+
+_TAKEOFF, _TRIGGER_DISTANCE, _IMAGE_START, _DIGICAM = 22, 206, 2000, 203
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPhoto:
+    """A photo to come: degrees, height above home, course over ground, and the item (from 1) flown to at that time."""
+
+    lat_deg: float
+    lon_deg: float
+    alt_rel_m: float
+    heading_deg: float
+    item: int
+
+
+def planned_photos(mission: Mission) -> list[PlannedPhoto]:
+    """The photos of a mission in the order of flight.
+
+    One at once where a trigger starts with its third parameter set, then one every so many metres along the legs, measured on the
+    ground; single shots where they stand.
+    """
+    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
+    return list(_photos(mission, frame))
+
+
+def _photos(mission: Mission, frame: LocalFrame) -> Iterator[PlannedPhoto]:
+    here = (0.0, 0.0, 0.0)
+    every_m = since_m = 0.0
+    shot_now = False
+    heading = 0.0
+    for number, item in enumerate(mission.items, 1):
+        if item.command == _TRIGGER_DISTANCE:
+            every_m, since_m = item.p1, 0.0
+            shot_now = item.p1 > 0 and item.p3 == 1
+        elif item.command == _DIGICAM or (item.command == _IMAGE_START and item.p3 == 1):
+            yield _photo(frame, here, heading, number)
+        elif has_position(item) and item.command < 100:
+            there = _place(item, here, frame, mission)
+            leg = math.hypot(there[0] - here[0], there[1] - here[1])
+            if leg > 0.01:
+                heading = math.degrees(math.atan2(there[0] - here[0], there[1] - here[1])) % 360
+            if shot_now:
+                yield _photo(frame, here, heading, number)
+                shot_now = False
+            along = every_m - since_m
+            while every_m > 0 and along <= leg:
+                part = along / leg
+                yield _photo(
+                    frame, tuple(a + part * (b - a) for a, b in zip(here, there, strict=True)), heading, number
+                )
+                since_m -= every_m
+                along += every_m
+            since_m += leg
+            here = there
+
+
+def _place(
+    item: MissionItem, here: tuple[float, ...], frame: LocalFrame, mission: Mission
+) -> tuple[float, float, float]:
+    home = mission.home.alt_amsl_m
+    height = item.z if item.frame not in (0, 5) or math.isnan(home) else item.z - home
+    if item.command == _TAKEOFF or (item.x == 0 and item.y == 0):
+        return here[0], here[1], height
+    east, north = frame.to_local(item.lon_deg, item.lat_deg)
+    return float(east), float(north), height
+
+
+def _photo(frame: LocalFrame, at: tuple[float, ...], heading: float, item: int) -> PlannedPhoto:
+    lon, lat = frame.to_geographic(at[0], at[1])
+    return PlannedPhoto(float(lat), float(lon), at[2], heading, item)

@@ -1,0 +1,521 @@
+"""The simulated copter: its state, its modes and failsafes, advanced in fixed steps of simulated time."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from sitl.autopilot import fence
+from sitl.autopilot.airframe import Airframe, Target
+from sitl.autopilot.arming import arming_refusal, prearm_refusals
+from sitl.autopilot.auto import Auto, missing_item
+from sitl.autopilot.battery import Battery
+from sitl.autopilot.manoeuvres import Climb, Descend, Hover, Legs, Manoeuvre, limits
+from sitl.autopilot.parameters import Parameters
+from sitl.autopilot.place import Place, Vector
+from sitl.autopilot.returning import Return
+from sitl.autopilot.shutter import Shutter
+from sitl.autopilot.state import CommandResult, Event, Exposure, Mode, Text
+from sitl.autopilot.storage import Item
+
+__all__ = ["STEP_S", "Copter"]
+
+STEP_S = 0.02
+"""The fixed time step: 50 Hz, at which ArduPilot also looks after the camera."""
+
+_START = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
+_NEED_POSITION = frozenset({Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.BRAKE})
+_EMERGENCY, _CRITICAL, _WARNING, _INFO = 0, 2, 4, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When the vehicle gets ready after boot, in seconds."""
+
+    missions_s: float = 2.5
+    initialised_s: float = 3.0
+    fix_s: float = 6.0
+    position_s: float = 14.0
+
+
+class Copter:
+    """A multicopter with an ArduPilot-like autopilot.
+
+    `step` advances it by STEP_S; `events` collects what it would announce. `ground(place)` gives the ground's height above mean
+    sea level; without it the ground is level at the home. `clock_start` is the UTC time of boot.
+    """
+
+    def __init__(
+        self,
+        home: Place,
+        *,
+        heading_deg: float = 0.0,
+        parameters: Mapping[str, float] | None = None,
+        ground: Callable[[Place], float] | None = None,
+        clock_start: datetime = _START,
+        seed: int = 0,
+    ) -> None:
+        self.parameters = Parameters(parameters)
+        self.timeline = Timeline()
+        self.seed = seed
+        self.origin = home
+        self.home = home
+        self.home_is_set = False
+        self.clock_start = clock_start
+        self._ground_at = ground
+        self.mission: list[Item] = []
+        self.fence: list[Item] = []
+        self.rally: list[Item] = []
+        self._fence_shapes: tuple[tuple[Item, ...], tuple[fence.Shape, ...]] = ((), ())
+        self.exposures: list[Exposure] = []
+        self.missed_exposures: frozenset[int] = frozenset()
+        self.refused_arming: str | None = None
+        self.frame = Airframe(yaw_deg=heading_deg)
+        self.boot()
+
+    def boot(self) -> None:
+        """Start (again): storage and the camera's count survive, the rest begins anew where the vehicle is."""
+        self.time_s = 0.0
+        self.events: deque[Event] = deque()
+        self.mode = Mode.STABILIZE
+        self.armed = False
+        self.landed = self.frame.position[2] <= self.ground_height(self.frame.position) + 0.05
+        self.battery = Battery(self.parameters, self.parameters["SIM_BATT_VOLTAGE"])
+        self.shutter = Shutter(self.parameters)
+        self.camera_type = int(self.parameters["CAM1_TYPE"])
+        self.gimbal_pitch_deg = -90.0
+        self.gcs_seen_s: float | None = None
+        self.throttle_pwm = 1000
+        self.breached = 0
+        self.breach_count = 0
+        self._gcs_lost = False
+        self._position_lost_s = 0.0
+        self._auto: Auto | None = None
+        self._resume_at = 1
+        self._flying: Manoeuvre = Hover(self.frame)
+        self._idle_s = 0.0
+        self._noise = np.random.default_rng(self.seed)
+        self._gust = np.zeros(3)
+
+    # --- what others look at
+
+    @property
+    def place(self) -> Place:
+        """Where the vehicle truly is."""
+        return self.origin.moved(self.frame.position)
+
+    @property
+    def reported_place(self) -> Place:
+        """Where the autopilot believes it is."""
+        true = self.place
+        p = self.parameters
+        return Place(true.lat_deg + p["SIM_GPS1_GLTCH_X"], true.lon_deg + p["SIM_GPS1_GLTCH_Y"], true.alt_amsl_m)
+
+    @property
+    def time_utc(self) -> datetime:
+        """The vehicle's clock."""
+        return self.clock_start + timedelta(seconds=self.time_s)
+
+    @property
+    def gps_ok(self) -> bool:
+        """Whether the GPS has a 3D fix."""
+        p = self.parameters
+        return self.time_s >= self.timeline.fix_s and bool(p["SIM_GPS1_ENABLE"]) and p["SIM_GPS1_NUMSATS"] >= 6
+
+    @property
+    def position_ok(self) -> bool:
+        """Whether the autopilot knows where it is."""
+        return self.time_s >= self.timeline.position_s and self._position_lost_s < 5.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether every pre-arm check passes."""
+        return not prearm_refusals(self)
+
+    @property
+    def mission_seq(self) -> int:
+        """The item being flown, as MISSION_CURRENT says."""
+        if self._auto is not None:
+            return self._auto.seq
+        return 0 if self._resume_at == 1 else self._resume_at
+
+    @property
+    def mission_state(self) -> int:
+        """MISSION_STATE: 1 none, 2 not started, 3 active, 4 paused, 5 complete."""
+        if len(self.mission) <= 1:
+            return 1
+        if self._auto is None:
+            return 2 if self._resume_at == 1 else 4
+        if self._auto.finished:
+            return 5
+        return 4 if self._auto.paused is not None else 3
+
+    def local(self, place: Place) -> Vector:
+        """East, north, up in metres from the frame's origin."""
+        return self.origin.offset_to(place)
+
+    def ground_height(self, position: Vector) -> float:
+        """The ground's height below a local position, metres above the frame's origin."""
+        if self._ground_at is None:
+            return 0.0
+        return self._ground_at(self.origin.moved(position)) - self.origin.alt_amsl_m
+
+    def wind(self) -> Vector:
+        """The wind now: east, north, up in m/s the air moves."""
+        p = self.parameters
+        towards = math.radians(p["SIM_WIND_DIR"] + 180)
+        mean = p["SIM_WIND_SPD"] * np.array([math.sin(towards), math.cos(towards), 0.0])
+        return mean + self._gust
+
+    def fence_breaches(self) -> int:
+        """The fences breached where the vehicle is (bits of FENCE_TYPE)."""
+        items = tuple(self.fence)
+        if self._fence_shapes[0] != items:
+            self._fence_shapes = (items, fence.shapes(items))
+        return fence.breaches(self.parameters, self._fence_shapes[1], self.reported_place, self.home)
+
+    def breached_names(self) -> str:
+        """The breached fences' names, as in the autopilot's texts."""
+        bits = self.fence_breaches()
+        return ", ".join(name for bit, name in fence.NAMES.items() if bits & bit)
+
+    def say(self, severity: int, text: str) -> None:
+        """Announce a STATUSTEXT."""
+        self.events.append(Text(severity, text))
+
+    # --- commands
+
+    def set_mode(self, mode: Mode) -> bool:
+        """Change the flight mode; False when it is refused."""
+        if mode is self.mode:
+            return True
+        if mode in _NEED_POSITION and not self.position_ok:
+            self.say(_WARNING, f"Mode change to {mode.name} failed: requires position")
+            return False
+        if mode is Mode.AUTO:
+            if len(self.mission) <= 1:
+                self.say(_WARNING, "Mode change to AUTO failed: init failed")
+                return False
+            if self.armed and self.landed and missing_item(self.mission):
+                self.say(_CRITICAL, "Auto: Missing Takeoff Cmd")
+                return False
+        if self._auto is not None:
+            self._resume_at = 1 if self._auto.finished else max(self._auto.seq, 1)
+            self._auto = None
+        self.mode = mode
+        self._enter()
+        return True
+
+    def arm(self, force: bool = False) -> CommandResult:
+        """Arm the motors."""
+        if self.armed:
+            return CommandResult.ACCEPTED
+        refusal = arming_refusal(self)
+        if refusal is not None and not force:
+            self.say(_CRITICAL, refusal)
+            return CommandResult.FAILED
+        self.armed = True
+        self._idle_s = 0.0
+        self.say(_INFO, "Arming motors")
+        if not self.home_is_set or self.landed:
+            self.set_home(self.reported_place)
+        self._resume_at = 1 if self.parameters["MIS_RESTART"] else self._resume_at
+        return CommandResult.ACCEPTED
+
+    def disarm(self, force: bool = False) -> CommandResult:
+        """Disarm the motors; refused in flight unless forced."""
+        if self.armed and not self.landed and not force:
+            return CommandResult.FAILED
+        if self.armed:
+            self.armed = False
+            self.say(_INFO, "Disarming motors")
+        return CommandResult.ACCEPTED
+
+    def start_mission(self) -> CommandResult:
+        """MISSION_START: AUTO, and the throttle stick does not matter."""
+        if self.armed and self.landed and missing_item(self.mission):
+            self.say(_CRITICAL, "Auto: Missing Takeoff Cmd")
+            return CommandResult.FAILED
+        if self.mode is Mode.AUTO and self._auto is None and self.armed:
+            self._enter()
+            return CommandResult.ACCEPTED
+        return CommandResult.ACCEPTED if self.set_mode(Mode.AUTO) else CommandResult.FAILED
+
+    def take_off(self, height_m: float) -> CommandResult:
+        """NAV_TAKEOFF in GUIDED: climb to a height above home."""
+        if self.mode is not Mode.GUIDED or not self.armed or height_m <= 0:
+            return CommandResult.FAILED
+        up = self.local(self.home)[2] + height_m
+        self._flying = Climb(self.frame, float(up), limits(self.parameters))
+        self._leave_ground()
+        return CommandResult.ACCEPTED
+
+    def go_to(self, place: Place) -> CommandResult:
+        """Fly to a place in GUIDED."""
+        if self.mode is not Mode.GUIDED or not self.armed or self.landed:
+            return CommandResult.FAILED
+        self._flying = Legs(self.frame, self.local(place), limits(self.parameters))
+        return CommandResult.ACCEPTED
+
+    def change_speed(self, speed_m_s: float) -> CommandResult:
+        """Another ground speed."""
+        if speed_m_s <= 0:
+            return CommandResult.FAILED
+        if self._auto is not None:
+            self._auto.change_speed(speed_m_s)
+        elif isinstance(self._flying, Legs):
+            self._flying.change_speed(limits(self.parameters, speed_m_s))
+        return CommandResult.ACCEPTED
+
+    def pause_mission(self, pause: bool) -> CommandResult:
+        """DO_PAUSE_CONTINUE."""
+        if self._auto is None:
+            return CommandResult.DENIED
+        if pause:
+            self._auto.pause(self.frame)
+        else:
+            self._auto.go_on(self.frame)
+        return CommandResult.ACCEPTED
+
+    def set_current_item(self, seq: int) -> bool:
+        """MISSION_SET_CURRENT."""
+        if not 0 <= seq < len(self.mission):
+            return False
+        if self._auto is not None:
+            self._auto.jump_to(max(seq, 1))
+        else:
+            self._resume_at = max(seq, 1)
+        return True
+
+    def set_home(self, place: Place) -> None:
+        """Set the home; item 0 of the mission follows it."""
+        self.home = place
+        self.home_is_set = True
+        if self.mission:
+            self.mission[0] = self.home_item()
+
+    def home_item(self) -> Item:
+        """Item 0 of the mission: the actual home."""
+        home = self.home
+        return Item(
+            16, 0, x=round(home.lat_deg * 1e7), y=round(home.lon_deg * 1e7), z=round(home.alt_amsl_m * 100) / 100
+        )
+
+    def mission_changed(self) -> None:
+        """Called after another mission was stored."""
+        self._resume_at = 1
+        if self._auto is not None and self._auto.seq >= len(self.mission):
+            self.say(_CRITICAL, "Auto mission changed but failed to restart command")
+
+    def hear_ground_station(self) -> None:
+        """A heartbeat of the ground station came."""
+        self.gcs_seen_s = self.time_s
+        if self._gcs_lost:
+            self._gcs_lost = False
+            self.say(_WARNING, "GCS Failsafe Cleared")
+
+    # --- one time step
+
+    def step(self) -> None:
+        """Advance by STEP_S."""
+        self.time_s += STEP_S
+        self._watch_position()
+        if not self.home_is_set and self.position_ok:
+            self.say(_INFO, "EKF3 IMU0 is using GPS")
+            self.set_home(self.reported_place)
+        self._blow()
+        if self.armed:
+            self._fly()
+        level = self.battery.draw(self.frame.current_a if self.armed and not self.landed else 0.0, STEP_S)
+        if level is not None:
+            self._battery_failsafe(level)
+        if self.armed:
+            self._watch_fence()
+            self._watch_ground_station()
+        self._watch_camera()
+
+    def _fly(self) -> None:
+        if self.landed and self._stays_down():
+            return
+        target = self._target()
+        self.frame.follow(target, self.wind(), STEP_S, self.parameters["ANGLE_MAX"] / 100)
+        if self.frame.position[2] <= self.ground_height(self.frame.position) and self.frame.velocity[2] <= 0.05:
+            self._touch_down()
+
+    def _stays_down(self) -> bool:
+        """Armed on the ground: either the mode takes off now, or the motors idle until DISARM_DELAY."""
+        taking_off = isinstance(self._flying, Climb) or (self._auto is not None and not self._auto.finished)
+        if taking_off:
+            self._leave_ground()
+            return False
+        self._idle_s += STEP_S
+        delay = self.parameters["DISARM_DELAY"]
+        if self.mode in (Mode.LAND, Mode.RTL, Mode.AUTO) or (delay > 0 and self._idle_s >= delay):
+            self.disarm(force=True)
+        return True
+
+    def _leave_ground(self) -> None:
+        self.landed = False
+        self._idle_s = 0.0
+
+    def _touch_down(self) -> None:
+        position = self.frame.position
+        position[2] = self.ground_height(position)
+        self.frame.rest(position)
+        self.landed = True
+        self._idle_s = 0.0
+
+    def _target(self) -> Target:
+        if self._auto is not None:
+            return self._auto.step(self.frame, STEP_S)
+        if self.mode in (Mode.STABILIZE, Mode.ALT_HOLD, Mode.LOITER):
+            return self._by_stick()
+        return self._flying.step(self.frame, STEP_S)
+
+    def _by_stick(self) -> Target:
+        """No pilot's hand: the throttle channel alone says climb or sink, as with a radio left alone."""
+        held = self._flying.step(self.frame, STEP_S)
+        stick = (self.throttle_pwm - 1500) / 500
+        rate = 2.5 * stick if stick > 0 else 1.5 * stick
+        position = held.position.copy()
+        position[2] = self.frame.position[2] + rate * STEP_S
+        return Target(position, np.array([*held.velocity[:2], rate]), held.acceleration, held.yaw_deg)
+
+    def _enter(self) -> None:
+        """Begin the present mode's manoeuvre."""
+        self._flying = Hover(self.frame)
+        if self.mode is Mode.AUTO:
+            if self.armed:
+                self._auto = Auto(self, self._resume_at)
+        elif self.mode is Mode.RTL:
+            self._flying = self.returning()
+        elif self.mode is Mode.LAND:
+            self._flying = self.landing(None)
+
+    # --- manoeuvres that the modes share
+
+    def landing(self, item: Item | None) -> Manoeuvre:
+        """Land here, or at an item's place."""
+        if item is None:
+            return Descend(self.frame, self.parameters, self.ground_height)
+        there = self.local(item.place(self.home, self.place))
+        there[2] = self.frame.position[2]
+        return Return(self, [there], loiter_s=0.0)
+
+    def returning(self) -> Manoeuvre:
+        """Return to the home or the nearest rally point and land."""
+        p = self.parameters
+        here = self.reported_place
+        goal, height = self._safe_place(here)
+        offset = self.local(goal) - self.frame.position
+        distance = math.hypot(offset[0], offset[1])
+        above_home = self.frame.position[2] - self.local(self.home)[2]
+        climb_to = max(height, above_home + p["RTL_CLIMB_MIN"] / 100)
+        if p["RTL_CONE_SLOPE"] > 0:  # close to home there is no need to climb as high
+            climb_to = max(min(climb_to, distance * p["RTL_CONE_SLOPE"]), above_home)
+        up = float(self.local(self.home)[2] + max(climb_to, above_home))
+        above_here = self.frame.position.copy()
+        above_here[2] = up
+        over_goal = self.local(goal)
+        over_goal[2] = up
+        return Return(self, [above_here, over_goal], loiter_s=p["RTL_LOIT_TIME"] / 1000)
+
+    def _safe_place(self, here: Place) -> tuple[Place, float]:
+        """Where to return to and at which height above home."""
+        best, height = self.home, self.parameters["RTL_ALT"] / 100
+
+        def away(place: Place) -> float:
+            offset = here.offset_to(place)
+            return math.hypot(offset[0], offset[1])
+
+        limit_m = self.parameters["RALLY_LIMIT_KM"] * 1000
+        points = [item.place(self.home, here) for item in self.rally]
+        if limit_m > 0:
+            points = [point for point in points if away(point) <= limit_m]
+        for point in points:
+            if (best is self.home and not self.parameters["RALLY_INCL_HOME"]) or away(point) < away(best):
+                best, height = point, point.alt_amsl_m - self.home.alt_amsl_m
+        return best, height
+
+    # --- failsafes and the camera
+
+    def _watch_position(self) -> None:
+        if self.time_s < self.timeline.position_s:
+            return
+        before = self.position_ok
+        self._position_lost_s = 0.0 if self.gps_ok else self._position_lost_s + STEP_S
+        if before and not self.position_ok and self.armed and self.mode in _NEED_POSITION:
+            self.say(_CRITICAL, "EKF Failsafe: changed to LAND Mode")
+            self.set_mode(Mode.LAND)
+
+    def _blow(self) -> None:
+        turbulence = self.parameters["SIM_WIND_TURB"]
+        if turbulence > 0:  # a slow random walk pulled back to calm, as the simulator's first-order turbulence
+            self._gust += -self._gust * STEP_S + self._noise.normal(0, turbulence * math.sqrt(2 * STEP_S), 3)
+            self._gust[2] = 0.0
+        elif self._gust.any():
+            self._gust = np.zeros(3)
+
+    def _battery_failsafe(self, level: int) -> None:
+        name = "low" if level == 1 else "critical"
+        self.say(_WARNING, f"Battery 1 is {name} {self.battery.voltage_v:.2f}V used {self.battery.used_mah:.0f} mAh")
+        action = int(self.parameters["BATT_FS_LOW_ACT" if level == 1 else "BATT_FS_CRT_ACT"])
+        if self.armed and not self.landed and action in (1, 2, 3, 4):
+            self.set_mode(Mode.LAND if action == 1 else Mode.RTL)
+
+    def _watch_fence(self) -> None:
+        if not self.parameters["FENCE_ENABLE"] or self.landed:
+            self.breached = 0
+            return
+        bits = self.fence_breaches()
+        if bits & ~self.breached:
+            self.breach_count += 1
+            self.breached = bits
+            self.say(_CRITICAL, f"{self.breached_names()} fence breached")
+            action = int(self.parameters["FENCE_ACTION"])
+            if action and self.mode not in (Mode.RTL, Mode.LAND):
+                self.set_mode(Mode.LAND if action == 2 else Mode.RTL)
+        self.breached = bits
+
+    def _watch_ground_station(self) -> None:
+        p = self.parameters
+        if self.gcs_seen_s is None or not p["FS_GCS_ENABLE"] or self._gcs_lost:
+            return
+        if self.time_s - self.gcs_seen_s <= p["FS_GCS_TIMEOUT"]:
+            return
+        self._gcs_lost = True
+        if self.landed or self.mode in (Mode.RTL, Mode.LAND):
+            return
+        if self.mode is Mode.AUTO and int(p["FS_OPTIONS"]) & 2:
+            self.say(_WARNING, "GCS Failsafe - Continuing Auto Mode")
+            return
+        self.say(_WARNING, "GCS Failsafe")
+        self.set_mode(Mode.LAND if p["FS_GCS_ENABLE"] == 5 else Mode.RTL)
+
+    def _watch_camera(self) -> None:
+        if self.camera_type == 0:
+            return
+        auto = self.mode is Mode.AUTO
+        if not self.shutter.busy:
+            self.shutter.rest()
+            return
+        reported = self.reported_place
+        attitude = self.frame.attitude
+        if not self.shutter.due(reported, self.time_s, attitude.roll_deg, auto):
+            return
+        exposure = Exposure(
+            index=len(self.exposures) + 1,
+            time_s=self.time_s,
+            time_utc=self.time_utc,
+            place=self.place,
+            reported=reported,
+            alt_rel_m=reported.alt_amsl_m - self.home.alt_amsl_m,
+            attitude=attitude,
+            gimbal_pitch_deg=self.gimbal_pitch_deg,
+        )
+        self.exposures.append(exposure)
+        if exposure.index not in self.missed_exposures:
+            self.events.append(exposure)
