@@ -1,0 +1,411 @@
+"""Lay a settlement out on one site: try orientations and shifts of the lattice, cut it to the site, add the services."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import affinity
+
+from imagery.sites.facilities import Place, place_facilities
+from imagery.sites.lamps import Lamp, place_lamps
+from imagery.sites.lattice import Lattice, Line, Module, Variant, build_lattice
+from imagery.sites.network import Network, connected, cut, node_lines, segments
+from imagery.sites.services import assign, box_distance, convert_slots, pairs_within, serve, stand_places
+from imagery.sites.standards import Standards
+
+__all__ = ["Layout", "lay_out"]
+
+STAND_SIZE_M = (2.4, 2.4)
+REACH_MARGIN_M = 4.0  # limits on distances are kept between centres too, not only between nearest edges
+VARIANTS = (
+    Variant(),
+    Variant(cross_v=5.5),
+    Variant(cross_u=20.0),
+    Variant(cross_u=-20.0, cross_v=-5.5),
+    Variant(lanes_per_road=3),
+    Variant(strip_roads=True),
+    Variant(lanes_per_road=3, strip_roads=True),
+    Variant(lanes_per_road=2, strip_roads=True, cross_v=5.5, cross_u=15.0),
+    Variant(cross_v=-1e6),
+    Variant(cross_v=1e6),
+)
+FULL_TRIALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A settlement in map coordinates (metres).
+
+    Attributes: angle_deg: direction of the rows, anticlockwise from east; tents: (n,) polygons; doors: (n, 2); community,
+    block, latrine_of, stand_of: (n,) numbers; walk_m: (n,) to the tap along roads and paths; latrines, stands: polygons;
+    roads, paths: lines; gate: where the road meets the site's edge, and its direction outwards.
+    """
+
+    angle_deg: float
+    tents: NDArray[np.object_]
+    doors: NDArray[np.float64]
+    community: NDArray[np.int64]
+    block: NDArray[np.int64]
+    latrine_of: NDArray[np.intp]
+    stand_of: NDArray[np.intp]
+    walk_m: NDArray[np.float64]
+    latrines: NDArray[np.object_]
+    stands: NDArray[np.object_]
+    facilities: list[Place]
+    lamps: list[Lamp]
+    roads: list[shapely.LineString]
+    paths: list[shapely.LineString]
+    gates: list[shapely.LineString]
+    firebreaks: list[shapely.Polygon]
+
+    @property
+    def persons(self) -> int:
+        """Five in each tent."""
+        return 5 * len(self.tents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The lattice cut to a site, in the rotated frame: only what stands on it and is joined to its roads."""
+
+    angle_deg: float
+    site: shapely.Polygon
+    lattice: Lattice
+    lines: list[Line]
+    slots: NDArray[np.intp]
+    latrines: NDArray[np.float64]
+    refuse: NDArray[np.float64]
+
+
+StandsWell = Callable[[NDArray[np.float64], float], NDArray[np.bool_]]
+
+
+def lay_out(
+    site: shapely.Polygon,
+    capacity: int,
+    standards: Standards,
+    contour_deg: float | None = None,
+    stands_well: StandsWell | None = None,
+) -> Layout | None:
+    """The layout with the most tents, up to `capacity`; None where not one tent can stand by the rules.
+
+    Args:
+        site: in metres, with holes where nothing may stand.
+        capacity: tents that the site's area allows.
+        contour_deg: direction of the contour lines, anticlockwise from east; None on nearly level ground.
+        stands_well: tells of tents with given centres (n, 2) and direction of the rows in degrees whether the ground under
+            each will do.
+    """
+    module = Module.of(standards)
+    if capacity < 1:
+        return None
+    fits = []
+    best: _Trial | None = None
+    for angle in _angles(site, contour_deg):
+        for variant in VARIANTS:
+            fit = _fit(site, angle, variant, module, standards, stands_well)
+            if fit is None:
+                continue
+            if len(fit.slots) >= 1.1 * capacity + 8:  # room to spare: try it at once
+                trial = _complete(fit, capacity, module, standards)
+                best = _better(best, trial)
+                if best is not None and best.count >= capacity:
+                    return _assembled(best, module, standards)
+            else:
+                fits.append(fit)
+    fits.sort(key=lambda fit: -len(fit.slots))
+    for fit in fits[:FULL_TRIALS]:
+        if best is None or best.count < min(capacity, len(fit.slots)):
+            best = _better(best, _complete(fit, capacity, module, standards))
+    return None if best is None else _assembled(best, module, standards)
+
+
+def _angles(site: shapely.Polygon, contour_deg: float | None) -> list[float]:
+    """Directions to try, degrees: the contour first; on level ground the site's long side first."""
+    box = shapely.minimum_rotated_rectangle(site)
+    corners = np.array(box.exterior.coords)[:3]
+    sides = np.diff(corners, axis=0)
+    long_side = sides[np.argmax(np.hypot(*sides.T))]
+    along = math.degrees(math.atan2(long_side[1], long_side[0]))
+    if contour_deg is None:
+        return [along, along + 90, along + 45, along + 22.5, along + 67.5]
+    return [contour_deg, contour_deg + 10, contour_deg - 10]
+
+
+def _fit(
+    site: shapely.Polygon,
+    angle_deg: float,
+    variant: Variant,
+    module: Module,
+    standards: Standards,
+    stands_well: StandsWell | None,
+) -> _Fitted | None:
+    """Cut the lattice to the site; keep one road network, the paths joined to it and the tents that both serve."""
+    local = affinity.rotate(site, -angle_deg, origin=(0, 0))
+    shapely.prepare(local)
+    lattice = build_lattice(local.bounds, module, variant)
+    pegged = (module.tent_u + 2 * module.peg_u, module.tent_v + 2 * module.peg_v)
+    inside = np.flatnonzero(shapely.covers(local, boxes(lattice.tents, pegged)))
+    if stands_well is not None and len(inside):
+        inside = inside[stands_well(turned_back(lattice.tents[inside], angle_deg), angle_deg)]
+    if len(inside) == 0:
+        return None
+    roads = cut([x for x in lattice.lines if x.is_road], local.buffer(-module.road / 2 - 0.05, join_style="mitre"))
+    paths = cut([x for x in lattice.lines if not x.is_road], local.buffer(-module.path / 2 - 0.05, join_style="mitre"))
+    reach = standards["tent_to_road_m"] - REACH_MARGIN_M
+    best: tuple[NDArray[np.intp], list[Line]] | None = None
+    groups = connected(roads)
+    for group in np.unique(groups):
+        chosen = [line for line, number in zip(roads, groups, strict=True) if number == group]
+        lines = _joined(chosen, paths)
+        slots = inside[_near_lines(lattice.tents[inside], chosen, reach)]
+        doors = np.column_stack([lattice.tents[slots, 0], lattice.door_v[slots]])
+        slots = slots[_near_lines(doors, [x for x in lines if x.along_u], 1e-6)]
+        if best is None or len(slots) > len(best[0]):
+            best = slots, lines
+    if best is None or len(best[0]) == 0:
+        return None
+    latrine = (module.latrine_u, module.latrine_v)
+    latrines = lattice.latrines[shapely.covers(local, boxes(lattice.latrines, latrine))]
+    refuse = lattice.refuse[shapely.covers(local, boxes(lattice.refuse, (2.0, 1.0)))]
+    return _Fitted(angle_deg, local, lattice, best[1], best[0], latrines, refuse)
+
+
+def boxes(centres: NDArray[np.float64], size: tuple[float, float]) -> NDArray[np.object_]:
+    """Axis-parallel rectangles around centres (n, 2)."""
+    half = np.array(size) / 2
+    return shapely.box(*(centres - half).T, *(centres + half).T) if len(centres) else np.zeros(0, np.object_)
+
+
+def turned_back(points: NDArray[np.float64], angle_deg: float) -> NDArray[np.float64]:
+    """Points (n, 2) of the rotated frame in map coordinates."""
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return points @ np.array([[cos, sin], [-sin, cos]])
+
+
+def _joined(roads: list[Line], paths: list[Line]) -> list[Line]:
+    """The roads and those paths that lead to them."""
+    groups = connected(roads + paths)
+    return [line for line, number in zip(roads + paths, groups, strict=True) if number == groups[0]]
+
+
+def _near_lines(points: NDArray[np.float64], lines: list[Line], distance_m: float) -> NDArray[np.bool_]:
+    near = np.zeros(len(points), bool)
+    if lines and len(points):
+        found = shapely.STRtree(segments(lines)).query(shapely.points(points), "dwithin", distance_m)[0]
+        near[found] = True
+    return near
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A fitted lattice with everything chosen. Slots are indices into the lattice."""
+
+    fit: _Fitted
+    slots: NDArray[np.intp]
+    latrines: NDArray[np.float64]
+    latrine_of: NDArray[np.intp]
+    stands: NDArray[np.float64]
+    stand_of: NDArray[np.intp]
+    walk_m: NDArray[np.float64]
+    facilities: list[Place]
+    network: Network
+
+    @property
+    def count(self) -> int:
+        return len(self.slots)
+
+
+def _better(a: _Trial | None, b: _Trial | None) -> _Trial | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return b if b.count > a.count else a
+
+
+def _complete(fit: _Fitted, capacity: int, module: Module, standards: Standards) -> _Trial | None:
+    """Give the fitted tents facilities, taps and latrines, and keep `capacity` of those that have all."""
+    lattice, slots = fit.lattice, fit.slots
+    tent, latrine = (module.tent_u, module.tent_v), (module.latrine_u, module.latrine_v)
+    facilities, slots = place_facilities(fit.site, lattice, slots, fit.lines, capacity, module, standards)
+    for extra in (1.0, 1.6, 2.5):
+        stand_slots, pool, latrines = _with_water(fit, slots, capacity, extra, module, standards)
+        if len(pool) == 0 or len(stand_slots) == 0:
+            return None
+        stands = lattice.tents[stand_slots]
+        places = int(standards["latrines_per_block"] * standards["persons_per_latrine_later"] // 5)
+        reach = standards["latrine_max_m"] - REACH_MARGIN_M
+        while True:
+            chosen = _most_compact(lattice, pool, capacity)
+            pairs = pairs_within(lattice.tents[chosen], tent, latrines, latrine, reach)
+            served = serve(pairs, len(chosen), len(latrines), places)
+            if (served.of >= 0).all():
+                break
+            pool = np.setdiff1d(pool, chosen[served.of < 0])
+        if len(chosen) == 0:
+            return None
+        served = assign(pairs, served, places)
+        network, walk, stand_of = _walks(fit, chosen, stand_slots)
+        reachable = walk <= standards["water_walk_max_m"] - REACH_MARGIN_M
+        load = np.bincount(stand_of[reachable], minlength=len(stands)) * 5
+        if reachable.all() and load.max() <= standards["taps_per_stand"] * standards["persons_per_tap"]:
+            break
+    used, latrine_of = np.unique(served.of, return_inverse=True)
+    keep = np.flatnonzero(reachable)
+    return _Trial(
+        fit, chosen[keep], latrines[used], latrine_of.reshape(-1)[keep], stands, stand_of[keep], walk[keep],
+        facilities, network,
+    )  # fmt: skip
+
+
+def _with_water(
+    fit: _Fitted, slots: NDArray[np.intp], capacity: int, extra: float, module: Module, standards: Standards
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Slots that become tap stands, those left for tents, and the places for latrines, all away from the stands."""
+    lattice = fit.lattice
+    tent, latrine = (module.tent_u, module.tent_v), (module.latrine_u, module.latrine_v)
+    persons = 5 * min(capacity, len(slots))
+    count = math.ceil(extra * persons / (2 * standards["persons_per_tap"]))
+    well = standards["latrine_well_m"] + 0.5 + math.hypot(*latrine) / 2 + math.hypot(*STAND_SIZE_M) / 2
+    reach = standards["latrine_max_m"] - REACH_MARGIN_M
+    slots = slots[_clear_of(lattice.tents[slots], tent, fit.latrines, latrine, 0.0)]
+    picked = slots[stand_places(lattice.tents[slots], fit.latrines, count, well, reach)]
+    stands = lattice.tents[picked]
+    latrines = fit.latrines[_clear_of(fit.latrines, (0, 0), stands, (0, 0), well)]
+    pool = np.setdiff1d(slots, picked)
+    covered = np.zeros(len(pool), bool)
+    covered[pairs_within(lattice.tents[pool], tent, latrines, latrine, reach)[0]] = True
+    near_stand = ~_clear_of(lattice.tents[pool], (0, 0), stands, (0, 0), well)
+    places = int(standards["latrines_per_block"] * standards["persons_per_latrine_later"] // 5)
+    new, kept = convert_slots(
+        lattice.tents[pool], covered, near_stand, tent, latrine, module.latrine_min, reach, places
+    )
+    return picked, pool[kept], np.concatenate([latrines, new])
+
+
+def _clear_of(
+    a: NDArray[np.float64],
+    size_a: tuple[float, float],
+    b: NDArray[np.float64],
+    size_b: tuple[float, float],
+    distance_m: float,
+) -> NDArray[np.bool_]:
+    """Which boxes of `a` lie further than `distance_m` from all of `b`."""
+    clear = np.ones(len(a), bool)
+    clear[pairs_within(a, size_a, b, size_b, distance_m)[0]] = False
+    return clear
+
+
+def _most_compact(lattice: Lattice, pool: NDArray[np.intp], capacity: int) -> NDArray[np.intp]:
+    """At most `capacity` slots: fuller communities first, and of these the ones nearest to the middle."""
+    if len(pool) <= capacity:
+        return pool
+    number = lattice.community[pool]
+    _, community, size = np.unique(number, return_inverse=True, return_counts=True)
+    community = community.reshape(-1)
+    middle = np.median(lattice.tents[pool], axis=0)
+    away = np.hypot(*(lattice.tents[pool] - middle).T)
+    mean_away = np.bincount(community, away) / size
+    order = np.lexsort((away, mean_away[community] - 8.0 * size[community]))
+    return np.sort(pool[order[:capacity]])
+
+
+def _walks(
+    fit: _Fitted, chosen: NDArray[np.intp], stand_slots: NDArray[np.intp]
+) -> tuple[Network, NDArray[np.float64], NDArray[np.intp]]:
+    """The network that these tents need, and for each its walk to the nearest tap and which that is."""
+    lattice = fit.lattice
+    doors = np.column_stack([lattice.tents[chosen, 0], lattice.door_v[chosen]])
+    taps = np.column_stack([lattice.tents[stand_slots, 0], lattice.door_v[stand_slots]])
+    network = node_lines(fit.lines, np.concatenate([doors, taps]))
+    degree = np.bincount(network.edges.ravel(), minlength=len(network.nodes))
+    on_road = np.zeros(len(network.nodes), bool)
+    on_road[network.edges[network.is_road].ravel()] = True
+    ends = np.flatnonzero(on_road & (degree == 1))  # the road goes through to the site's edge
+    at_door, at_tap = network.index(doors), network.index(taps)
+    network = network.pruned(np.concatenate([at_door, at_tap, ends]))
+    distance, nearest = network.walk_from(at_tap)
+    return network, distance[at_door], nearest[at_door]
+
+
+def _assembled(trial: _Trial, module: Module, standards: Standards) -> Layout:
+    """Turn the trial back into map coordinates, with lamps, firebreaks and the gates at the site's edge."""
+    fit, lattice = trial.fit, trial.fit.lattice
+    tent, latrine = (module.tent_u, module.tent_v), (module.latrine_u, module.latrine_v)
+    roads, paths = trial.network.lines(True), trial.network.lines(False)
+    gates = _gates(trial.network, fit.site)
+    clear = shapely.union_all(
+        [*shapely.buffer([*roads, *gates], module.road / 2), *shapely.buffer(paths, module.path / 2)]
+    )
+    latrines, stands = boxes(trial.latrines, latrine), boxes(trial.stands, STAND_SIZE_M)
+    tents = boxes(lattice.tents[trial.slots], tent)
+    refuse = _refuse(trial, module, standards)
+    facilities = trial.facilities + refuse
+    solid = [*tents, *latrines, *stands, *(place.shape for place in facilities)]
+    lamps = place_lamps(roads, paths, latrines, stands, solid, module, standards)
+    breaks = [shapely.box(*bounds).intersection(fit.site).difference(clear) for bounds in lattice.firebreaks]
+    parts = [part for shape in breaks for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+
+    def turned(shapes: Iterable[shapely.Geometry]) -> list:
+        return [affinity.rotate(shape, fit.angle_deg, origin=(0, 0)) for shape in shapes]
+
+    doors = np.column_stack([lattice.tents[trial.slots, 0], lattice.door_v[trial.slots]])
+    return Layout(
+        angle_deg=fit.angle_deg,
+        tents=np.array(turned(tents), np.object_),
+        doors=turned_back(doors, fit.angle_deg),
+        community=lattice.community[trial.slots],
+        block=lattice.block[trial.slots],
+        latrine_of=trial.latrine_of,
+        stand_of=trial.stand_of,
+        walk_m=trial.walk_m,
+        latrines=np.array(turned(latrines), np.object_),
+        stands=np.array(turned(stands), np.object_),
+        facilities=[Place(kind, shape) for (kind, shape) in zip(
+            [place.kind for place in facilities], turned([place.shape for place in facilities]), strict=True)],
+        lamps=[Lamp(kind, shape) for (kind, shape) in zip(
+            [lamp.at for lamp in lamps], turned([lamp.point for lamp in lamps]), strict=True)],
+        roads=turned(roads),
+        paths=turned(paths),
+        gates=turned(gates),
+        firebreaks=turned([part for part in parts if part.area > 1.0]),
+    )  # fmt: skip
+
+
+def _refuse(trial: _Trial, module: Module, standards: Standards) -> list[Place]:
+    """Stands for two 100 L bins in the strips, one for 20 families, beside the latrines that are used."""
+    count = math.ceil(len(trial.slots) / 20)
+    candidates = boxes(trial.fit.refuse, (2.0, 1.0))
+    if len(candidates) == 0:
+        return []
+    taken = [*boxes(trial.latrines, (module.latrine_u + 1, module.latrine_v + 1))]
+    taken += [place.shape for place in trial.facilities]
+    tents = boxes(trial.fit.lattice.tents[trial.slots], (module.tent_u + 4, module.tent_v + 4))
+    hit = np.unique(shapely.STRtree(candidates).query([*taken, *tents], "intersects")[1])
+    free = np.setdiff1d(np.arange(len(candidates)), hit)
+    if len(free) == 0 or len(trial.latrines) == 0:
+        return []
+    near = np.array([box_distance(trial.latrines, (0, 0), trial.fit.refuse[k], (0, 0)).min() for k in free])
+    close = free[np.argsort(near, kind="stable")][: max(count, len(trial.latrines))]
+    picked = close[np.linspace(0, len(close) - 1, min(count, len(close))).round().astype(int)]
+    return [Place("refuse", candidates[k]) for k in np.unique(picked)]
+
+
+def _gates(network: Network, site: shapely.Polygon) -> list[shapely.LineString]:
+    """Short pieces from the road's loose ends straight on to the site's edge, shortest first."""
+    degree = np.bincount(network.edges[network.is_road].ravel(), minlength=len(network.nodes))
+    found = []
+    for a, b in network.edges[network.is_road]:
+        for end, before in ((a, b), (b, a)):
+            if degree[end] != 1:
+                continue
+            direction = network.nodes[end] - network.nodes[before]
+            direction = direction / np.hypot(*direction)
+            ray = shapely.linestrings([network.nodes[end], network.nodes[end] + 60 * direction])
+            hits = shapely.intersection(ray, site.exterior)
+            if not hits.is_empty:
+                edge = shapely.shortest_line(shapely.Point(network.nodes[end]), hits).coords[1]
+                found.append(shapely.LineString([network.nodes[end], edge]))
+    return sorted(found, key=lambda line: line.length)

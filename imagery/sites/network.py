@@ -1,0 +1,139 @@
+"""Roads and paths as a graph: cut to the site, joined, walked along, pruned, and turned into lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+
+from imagery.sites.lattice import Line
+
+__all__ = ["Network", "connected", "cut", "node_lines"]
+
+SHORTEST_PIECE_M = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A graph of straight edges.
+
+    Attributes: nodes: (n, 2) coordinates; edges: (m, 2) node indices; is_road: (m,).
+    """
+
+    nodes: NDArray[np.float64]
+    edges: NDArray[np.intp]
+    is_road: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """Length of each edge, metres."""
+        return np.hypot(*(self.nodes[self.edges[:, 0]] - self.nodes[self.edges[:, 1]]).T)
+
+    def index(self, points: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The nodes at the given points (k, 2), -1 where there is none within a millimetre."""
+        if len(self.nodes) == 0:
+            return np.full(len(points), -1)
+        distance, found = shapely.STRtree(shapely.points(self.nodes)).query_nearest(
+            shapely.points(points), return_distance=True, all_matches=False
+        )[::-1]
+        where = np.full(len(points), -1, np.intp)
+        near = distance < 1e-3
+        where[found[0][near]] = found[1][near]
+        return where
+
+    def walk_from(self, sources: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """For every node the walking distance to the nearest source, infinite where cut off, and which source that is."""
+        count = len(self.nodes)
+        if len(sources) == 0 or len(self.edges) == 0:
+            return np.full(count, np.inf), np.full(count, -1)
+        graph = coo_array((self.lengths.clip(1e-6), tuple(self.edges.T)), shape=(count, count)).tocsr()
+        distance, _, nearest = dijkstra(graph, directed=False, indices=sources, min_only=True, return_predecessors=True)
+        position = np.full(count + 1, -1, np.intp)
+        position[sources] = np.arange(len(sources))
+        return distance, np.where(np.isfinite(distance), position[np.where(nearest < 0, count, nearest)], -1)
+
+    def pruned(self, keep: NDArray[np.intp]) -> "Network":
+        """Without the dead ends that lead to none of the nodes `keep`."""
+        needed = np.zeros(len(self.nodes), bool)
+        needed[keep] = True
+        alive = np.ones(len(self.edges), bool)
+        while True:
+            degree = np.bincount(self.edges[alive].ravel(), minlength=len(self.nodes))
+            loose = (degree == 1) & ~needed
+            dead = alive & loose[self.edges].any(axis=1)
+            if not dead.any():
+                break
+            alive &= ~dead
+        return replace(self, edges=self.edges[alive], is_road=self.is_road[alive])
+
+    def lines(self, is_road: bool) -> list[shapely.LineString]:
+        """The roads or the paths as lines that end where they meet others."""
+        chosen = self.edges[self.is_road == is_road]
+        if len(chosen) == 0:
+            return []
+        merged = shapely.line_merge(shapely.multilinestrings(shapely.linestrings(self.nodes[chosen])))
+        parts = shapely.get_parts(merged)
+        return [part.simplify(1e-6) for part in parts]
+
+
+def cut(lines: Sequence[Line], area: shapely.Geometry) -> list[Line]:
+    """The pieces of the lines inside an area."""
+    if not lines or area.is_empty:
+        return []
+    ends = [((x.start, x.at), (x.end, x.at)) if x.along_u else ((x.at, x.start), (x.at, x.end)) for x in lines]
+    shapely.prepare(area)
+    parts, owner = shapely.get_parts(shapely.intersection(shapely.linestrings(ends), area), return_index=True)
+    pieces = []
+    for part, number in zip(parts, owner, strict=True):
+        if shapely.get_dimensions(part) == 1 and part.length >= SHORTEST_PIECE_M:
+            along = 0 if lines[number].along_u else 1
+            span = [coordinate[along] for coordinate in part.coords]
+            pieces.append(replace(lines[number], start=min(span), end=max(span)))
+    return pieces
+
+
+def segments(lines: Sequence[Line]) -> NDArray[np.object_]:
+    """The lines as shapely geometries."""
+    ends = [((x.start, x.at), (x.end, x.at)) if x.along_u else ((x.at, x.start), (x.at, x.end)) for x in lines]
+    return shapely.linestrings(np.array(ends, float).reshape(-1, 2, 2))
+
+
+def connected(lines: Sequence[Line]) -> NDArray[np.intp]:
+    """For each line the number of the connected group that it belongs to."""
+    if not lines:
+        return np.zeros(0, np.intp)
+    shapes = segments(lines)
+    a, b = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(lines), len(lines)))
+    return connected_components(graph, directed=False)[1]
+
+
+def node_lines(lines: Sequence[Line], doors: NDArray[np.float64]) -> Network:
+    """The graph of the lines, with nodes where they cross, at their ends and at the doors (k, 2) on lines along u."""
+    along_v = np.array([(x.at, x.start, x.end) for x in lines if not x.along_u]).reshape(-1, 3)
+    along_u = np.array([(x.at, x.start, x.end) for x in lines if x.along_u]).reshape(-1, 3)
+    starts, ends, roads = [], [], []
+    for line in lines:
+        others = along_v if line.along_u else along_u
+        meets = (others[:, 0] >= line.start) & (others[:, 0] <= line.end)
+        meets &= (others[:, 1] <= line.at) & (others[:, 2] >= line.at)
+        cuts = [others[meets, 0], [line.start, line.end]]
+        if line.along_u and len(doors):
+            here = (abs(doors[:, 1] - line.at) < 1e-6) & (doors[:, 0] > line.start) & (doors[:, 0] < line.end)
+            cuts.append(doors[here, 0])
+        places = np.unique(np.round(np.concatenate(cuts), 6))
+        fixed = np.full(len(places), line.at)
+        points = np.column_stack([places, fixed] if line.along_u else [fixed, places])
+        starts.append(points[:-1])
+        ends.append(points[1:])
+        roads.append(np.full(len(points) - 1, line.is_road))
+    if not starts:
+        return Network(np.zeros((0, 2)), np.zeros((0, 2), np.intp), np.zeros(0, bool))
+    count = sum(len(part) for part in starts)
+    both = np.round(np.concatenate(starts + ends), 6)
+    nodes, inverse = np.unique(both, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    return Network(nodes, np.column_stack([inverse[:count], inverse[count:]]), np.concatenate(roads))
