@@ -67,7 +67,7 @@ def render(world: World, camera: Camera, position: ArrayLike, rotation: ArrayLik
     origin = np.array([*(to_grid[:, :2] @ position[:2] + to_grid[:, 2]), position[2]])
     rays = _camera_rays(camera) @ rotation
     directions = np.concatenate([rays[..., :2] @ to_grid[:, :2].T, rays[..., 2:]], axis=-1)
-    ground = float(world.height_at(*np.clip(position[:2], -1e6, 1e6), "dtm"))
+    ground = float(world.height_at(position[0], position[1], "dtm"))
     above = position[2] - (ground if np.isfinite(ground) else float(world.dtm.mean()))
     gsd_m = max(0.001, above) / camera.fx
     return cast(_scene(world), origin, directions, RAY_STEP_PX, (camera.height_px, camera.width_px), gsd_m)
@@ -100,7 +100,9 @@ def photograph(
         raise BadInputError("no exposures: there is nothing to photograph")
     missing = next((record for record in records if record.alt_amsl_m is None), None)
     if missing is not None:
-        raise BadInputError(f"exposure at {missing.lat:.6f}, {missing.lon:.6f}: its height above sea level (alt_amsl_m) is missing")
+        raise BadInputError(
+            f"exposure at {missing.lat:.6f}, {missing.lon:.6f}: its height above sea level (alt_amsl_m) is missing"
+        )
     out_dir.mkdir(parents=True, exist_ok=True)
     shots = _shots(world, records, gnss_sigma_m, gnss_bias_m, gimbal_pitch_deg, look, seed)
     with progress.stage("photographing the world", len(shots), "photos") as advance, ThreadPoolExecutor(1) as writer:
@@ -132,7 +134,8 @@ class _Shot:
 
 
 def _shots(
-    world: World, records: Sequence[PhotoRecord], sigma: tuple[float, float], bias: tuple[float, float, float], pitch: float, look: Look, seed: int
+    world: World, records: Sequence[PhotoRecord], sigma: tuple[float, float], bias: tuple[float, float, float], pitch: float,
+    look: Look, seed: int
 ) -> list[_Shot]:  # fmt: skip
     east, north = world.frame.to_local([r.lon for r in records], [r.lat for r in records])
     shots = []
@@ -164,9 +167,9 @@ def _shots(
 
 def _write(path: Path, image: NDArray[np.uint8], camera: Camera, shot: _Shot, rtk: bool, look: Look) -> None:
     if look.blur_px > 0:
-        image = cv2.GaussianBlur(image, (0, 0), look.blur_px)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), look.blur_px), np.uint8)
     if look.motion_px > 1:
-        image = cv2.filter2D(image, -1, _smear(look.motion_px))
+        image = np.asarray(cv2.filter2D(image, -1, _smear(look.motion_px)), np.uint8)
     image = _exposed(image, camera, shot.gain, look, shot.seed)
     jpeg = simplejpeg.encode_jpeg(image, quality=look.quality, colorspace="RGB", colorsubsampling="420")
     tags = replace(shot.tags, rtk=rtk)
@@ -190,7 +193,9 @@ def _exposed(image: NDArray[np.uint8], camera: Camera, gain: float, look: Look, 
     grain = rng.normal(0, look.noise, 1 << 16).astype(np.float32)
     shifts = rng.integers(0, 1 << 16, image.shape[0])
     out = np.empty_like(image)
-    corner = (max(camera.cx, camera.width_px - camera.cx) ** 2 + max(camera.cy, camera.height_px - camera.cy) ** 2) or 1.0
+    corner = (
+        max(camera.cx, camera.width_px - camera.cx) ** 2 + max(camera.cy, camera.height_px - camera.cy) ** 2
+    ) or 1.0
     _expose(image, grain, shifts, camera.cx, camera.cy, look.vignetting / corner, gain, out)
     return out
 
@@ -208,7 +213,10 @@ def _expose(image, grain, shifts, cx, cy, falloff, gain, out):  # type: ignore[n
 
 
 def _truth(world: World, camera: Camera, shots: Sequence[_Shot]) -> dict[str, Any]:
-    lens = {name: getattr(camera, name) for name in ("id", "width_px", "height_px", "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")}
+    lens = {
+        name: getattr(camera, name)
+        for name in ("id", "width_px", "height_px", "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
+    }
     return {
         "frame": [world.frame.lon_deg, world.frame.lat_deg],
         "camera": lens,
@@ -240,7 +248,9 @@ _scenes: "WeakKeyDictionary[World, Scene]" = WeakKeyDictionary()
 def _scene(world: World) -> Scene:
     """The world prepared for rays, kept as long as the world itself."""
     if world not in _scenes:
-        _scenes[world] = build_scene(world.dsm, world.ortho, world.labels, _walls(world), _grid_sun(world), world.cell_m)
+        _scenes[world] = build_scene(
+            world.dsm, world.ortho, world.labels, _walls(world), _grid_sun(world), world.cell_m
+        )
     return _scenes[world]
 
 

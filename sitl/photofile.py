@@ -38,7 +38,9 @@ class Tags:
 
 def with_metadata(jpeg: bytes, camera: Camera, tags: Tags) -> bytes:
     """The JPEG with EXIF and XMP segments put behind its first marker."""
-    segments = b"".join(struct.pack(">HH", 0xFFE1, len(body) + 2) + body for body in (_exif(camera, tags), _xmp(camera, tags)))
+    segments = b"".join(
+        struct.pack(">HH", 0xFFE1, len(body) + 2) + body for body in (_exif(camera, tags), _xmp(camera, tags))
+    )
     return jpeg[:2] + segments + jpeg[2:]
 
 
@@ -70,7 +72,8 @@ def _exif(camera: Camera, tags: Tags) -> bytes:
     height = tags.altitude_m
     clock = tags.time_utc
     exif[0x8825] = {
-        0: b"\x02\x03\x00\x00", 1: "N" if tags.lat >= 0 else "S", 2: _degrees(tags.lat), 3: "E" if tags.lon >= 0 else "W", 4: _degrees(tags.lon),
+        0: b"\x02\x03\x00\x00", 1: "N" if tags.lat >= 0 else "S", 2: _degrees(tags.lat), 3: "E" if tags.lon >= 0 else "W",
+        4: _degrees(tags.lon),
         5: bytes([int(height < 0)]), 6: _rational(abs(height), 1000),
         7: (IFDRational(clock.hour, 1), IFDRational(clock.minute, 1), _rational(clock.second + clock.microsecond / 1e6, 1000)),
         29: clock.strftime("%Y:%m:%d"),
@@ -98,7 +101,12 @@ def _xmp(camera: Camera, tags: Tags) -> bytes:
     }
     if tags.rtk:
         sigma_h, sigma_v = (max(0.001, value) for value in tags.sigma_m)
-        entries |= {"RtkFlag": "50", "RtkStdLon": f"{sigma_h:.5f}", "RtkStdLat": f"{sigma_h:.5f}", "RtkStdHgt": f"{sigma_v:.5f}"}
+        entries |= {
+            "RtkFlag": "50",
+            "RtkStdLon": f"{sigma_h:.5f}",
+            "RtkStdLat": f"{sigma_h:.5f}",
+            "RtkStdHgt": f"{sigma_v:.5f}",
+        }
     attributes = "\n".join(f'   drone-dji:{name}="{value}"' for name, value in entries.items())
     packet = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'

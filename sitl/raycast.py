@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sitl.world.light import DIFFUSE, DIRECT
 from sitl.world.noise import hash01, value_noise
 
 __all__ = ["Scene", "Walls", "build_scene", "cast"]
@@ -23,7 +24,8 @@ FAST = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """Facades by building number: colour (n, 3), direction of the long side (radians from the grid's east), height of the base."""
+    """Facades by building number: colour (n, 3), direction of the long side (radians from the grid's east),
+    height of the base."""
 
     rgb: NDArray[np.float32]
     angle_rad: NDArray[np.float32]
@@ -32,7 +34,8 @@ class Walls:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What rays are cast against. maxima: all pyramid levels in one array; offsets, widths: where each begins and its row length."""
+    """What rays are cast against. maxima: all pyramid levels in one array; offsets,
+    widths: where each begins and its row length."""
 
     dsm: NDArray[np.float32]
     ortho: NDArray[np.uint8]
@@ -46,22 +49,28 @@ class Scene:
 
 
 def build_scene(
-    dsm: NDArray[np.float32], ortho: NDArray[np.uint8], labels: NDArray[np.uint16], walls: Walls, sun: NDArray[np.float64], cell_m: float
+    dsm: NDArray[np.float32], ortho: NDArray[np.uint8], labels: NDArray[np.uint16], walls: Walls, sun: NDArray[np.float64],
+    cell_m: float
 ) -> Scene:  # fmt: skip
     """The scene of a surface, with its pyramid of maxima over blocks of 2, 4, ... 256 patches between cell centres."""
     patch = np.maximum(np.maximum(dsm[:-1, :-1], dsm[1:, :-1]), np.maximum(dsm[:-1, 1:], dsm[1:, 1:]))
     levels = []
     for _ in range(LEVELS):
         patch = cv2.copyMakeBorder(patch, 0, patch.shape[0] % 2, 0, patch.shape[1] % 2, cv2.BORDER_REPLICATE)
-        patch = np.maximum(np.maximum(patch[::2, ::2], patch[1::2, ::2]), np.maximum(patch[::2, 1::2], patch[1::2, 1::2]))
+        patch = np.maximum(
+            np.maximum(patch[::2, ::2], patch[1::2, ::2]), np.maximum(patch[::2, 1::2], patch[1::2, 1::2])
+        )
         levels.append(np.ascontiguousarray(patch))
     offsets = np.cumsum([0, *(level.size for level in levels[:-1])])
     widths = np.array([level.shape[1] for level in levels])
-    return Scene(dsm, ortho, labels, walls, np.concatenate([level.ravel() for level in levels]), offsets, widths, sun, cell_m)
+    return Scene(
+        dsm, ortho, labels, walls, np.concatenate([level.ravel() for level in levels]), offsets, widths, sun, cell_m
+    )
 
 
 def cast(
-    scene: Scene, origin: NDArray[np.float64], directions: NDArray[np.float32], step_px: int, shape: tuple[int, int], detail_m: float
+    scene: Scene, origin: NDArray[np.float64], directions: NDArray[np.float32], step_px: int, shape: tuple[int, int],
+    detail_m: float
 ) -> NDArray[np.uint8]:  # fmt: skip
     """The picture (H, W, 3) that rays from one point see.
 
@@ -175,7 +184,7 @@ def _cast(
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     height, width = out.shape[:2]
     c0, r0, z0 = origin[0], origin[1], origin[2]
-    flat = 0.72 * sun[2] + 0.28
+    flat = DIRECT * sun[2] + DIFFUSE
     grain = min(1.0, max(0.0, 1.3 - detail / cell))
     for y in numba.prange(height):
         gy = y / step
@@ -186,14 +195,44 @@ def _cast(
             j = min(int(gx), directions.shape[1] - 2)
             u = gx - j
             a, b, d, e = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
-            dc = a * directions[i, j, 0] + b * directions[i, j + 1, 0] + d * directions[i + 1, j, 0] + e * directions[i + 1, j + 1, 0]
-            dr = a * directions[i, j, 1] + b * directions[i, j + 1, 1] + d * directions[i + 1, j, 1] + e * directions[i + 1, j + 1, 1]
-            dz = a * directions[i, j, 2] + b * directions[i, j + 1, 2] + d * directions[i + 1, j, 2] + e * directions[i + 1, j + 1, 2]
+            dc = (
+                a * directions[i, j, 0]
+                + b * directions[i, j + 1, 0]
+                + d * directions[i + 1, j, 0]
+                + e * directions[i + 1, j + 1, 0]
+            )
+            dr = (
+                a * directions[i, j, 1]
+                + b * directions[i, j + 1, 1]
+                + d * directions[i + 1, j, 1]
+                + e * directions[i + 1, j + 1, 1]
+            )
+            dz = (
+                a * directions[i, j, 2]
+                + b * directions[i, j + 1, 2]
+                + d * directions[i + 1, j, 2]
+                + e * directions[i + 1, j + 1, 2]
+            )
             t = _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz)
             if t < 0:
                 out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
                 continue
-            _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c0 + dc * t, r0 + dr * t, z0 + dz * t, out[y, x])
+            _colour(
+                dsm,
+                ortho,
+                labels,
+                wall_rgb,
+                wall_angle,
+                wall_base,
+                sun,
+                flat,
+                cell,
+                grain,
+                c0 + dc * t,
+                r0 + dr * t,
+                z0 + dz * t,
+                out[y, x],
+            )
 
 
 @FAST
@@ -205,7 +244,11 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
     top, bottom = max(z00, z01, z10, z11), min(z00, z01, z10, z11)
     gain = 1.0
     if grain > 0:
-        gain += grain * (0.045 * value_noise(c, r, 0.61, 5) + 0.05 * value_noise(c, r, 0.29, 6) + 0.03 * value_noise(z, c + r, 0.5, 7))
+        gain += grain * (
+            0.045 * value_noise(c, r, 0.61, 5)
+            + 0.05 * value_noise(c, r, 0.29, 6)
+            + 0.03 * value_noise(z, c + r, 0.5, 7)
+        )
     if top - bottom > STEP_M:
         hi, hj = i, j
         if z01 == top:
@@ -217,20 +260,26 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
         label = labels[hi, hj]
         if top - z > 0.3 and z - bottom > 0.08:
             nx, ny = (z00 + z10 - z01 - z11), (z10 + z11 - z00 - z01)
+            if label > 0:  # over a wider reach: away from the building, whatever the steps of the cells
+                nx, ny = 0.0, 0.0
+                for y in range(max(hi - 4, 0), min(hi + 5, dsm.shape[0])):
+                    for x in range(max(hj - 4, 0), min(hj + 5, dsm.shape[1])):
+                        if labels[y, x] == label:
+                            nx, ny = nx - (x - hj), ny + (y - hi)
             norm = max(1e-6, np.hypot(nx, ny))
             nx, ny = nx / norm, ny / norm
-            facing = 0.72 * max(0.0, nx * sun[0] + ny * sun[1])
+            facing = DIRECT * max(0.0, nx * sun[0] + ny * sun[1])
             if label > 0:
                 ca, sa = np.cos(wall_angle[label]), np.sin(wall_angle[label])
                 east, north = c * cell, -r * cell
                 nu, nv = nx * ca + ny * sa, ny * ca - nx * sa
                 along = east * ca + north * sa if abs(nv) > abs(nu) else north * ca - east * sa
                 if abs(nu) > abs(nv):  # the wall's own normal, not the cell border's
-                    facing = 0.72 * max(0.0, np.sign(nu) * (ca * sun[0] + sa * sun[1]))
+                    facing = DIRECT * max(0.0, np.sign(nu) * (ca * sun[0] + sa * sun[1]))
                 else:
-                    facing = 0.72 * max(0.0, np.sign(nv) * (ca * sun[1] - sa * sun[0]))
+                    facing = DIRECT * max(0.0, np.sign(nv) * (ca * sun[1] - sa * sun[0]))
                 tone = _wall_tone(along, z - wall_base[label], label)
-                light = (facing + 0.17) / flat
+                light = (facing + 0.6 * DIFFUSE) / flat
                 for k in range(3):
                     shade = wall_rgb[label, k] * tone if tone > 0 else (46.0 + 5 * k) * -tone
                     out[k] = min(255.0, shade * light * gain)
@@ -250,5 +299,7 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
         total = w00 + w01 + w10 + w11
         gain /= total
     for k in range(3):
-        value = w00 * ortho[i, j, k] + w01 * ortho[i, j + 1, k] + w10 * ortho[i + 1, j, k] + w11 * ortho[i + 1, j + 1, k]
+        value = (
+            w00 * ortho[i, j, k] + w01 * ortho[i, j + 1, k] + w10 * ortho[i + 1, j, k] + w11 * ortho[i + 1, j + 1, k]
+        )
         out[k] = min(255.0, value * gain)

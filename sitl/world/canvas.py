@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitl.world.noise import hash01, value_noise
+from sitl.world.plan import Terrain
 
-__all__ = ["Canvas", "paint_box", "paint_tree"]
+__all__ = ["Canvas", "paint_box", "paint_tree", "sample", "shade"]
 
 
 @dataclass(slots=True)
@@ -28,6 +29,15 @@ class Canvas:
     labels: NDArray[np.uint16]
     lost: NDArray[np.uint8]
 
+    @classmethod
+    def empty(
+        cls, left_m: float, top_m: float, cell_m: float, shape: tuple[int, int], dtm: NDArray[np.float32] | None = None
+    ) -> "Canvas":
+        """A canvas with nothing on the ground."""
+        ground = np.zeros(shape, np.float32) if dtm is None else dtm
+        rgb, labels, lost = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+        return cls(left_m, top_m, cell_m, ground, ground.copy(), rgb, labels, lost)
+
     def window(self, bounds: tuple[float, float, float, float]) -> "Canvas | None":
         """The part of the canvas (a view) that meets the bounds (west, south, east, north), or None."""
         rows, cols = self.dsm.shape
@@ -43,10 +53,33 @@ class Canvas:
             left, top, self.cell_m, self.dtm[part], self.dsm[part], self.rgb[part], self.labels[part], self.lost[part]
         )
 
-    def xy(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Plane coordinates of the cells' centres: x (1, W) and y (H, 1)."""
-        rows, cols = self.dsm.shape
-        return self.left_m + np.arange(cols)[None] * self.cell_m, self.top_m - np.arange(rows)[:, None] * self.cell_m
+
+def sample(coarse: NDArray[np.float64], terrain: Terrain, canvas: Canvas) -> NDArray[np.float32]:
+    """Values on the terrain's nodes, interpolated (Catmull-Rom) to the canvas's cells."""
+    rows, cols = canvas.dsm.shape
+    down = np.asarray((terrain.top_m - canvas.top_m + np.arange(rows) * canvas.cell_m) / terrain.step_m)
+    across = np.asarray((canvas.left_m + np.arange(cols) * canvas.cell_m - terrain.left_m) / terrain.step_m)
+    by_row, first_r, last_r = _spline(down, coarse.shape[0])
+    by_col, first_c, last_c = _spline(across, coarse.shape[1])
+    nodes = coarse[first_r:last_r, first_c:last_c].astype(np.float32)
+    return np.asarray((by_row @ nodes) @ by_col.T, np.float32)
+
+
+def _spline(at: NDArray[np.float64], count: int) -> tuple[NDArray[np.float32], int, int]:
+    """Catmull-Rom weights (n, nodes) for positions in steps, and the first and last node that they use."""
+    base = np.clip(np.floor(at).astype(int), 1, count - 3)
+    f = at - base
+    first, last = int(base.min()) - 1, int(base.max()) + 3
+    weights = np.zeros((len(at), last - first), np.float32)
+    pieces = (
+        ((2 - f) * f - 1) * f / 2,
+        ((3 * f - 5) * f * f + 2) / 2,
+        ((4 - 3 * f) * f + 1) * f / 2,
+        (f - 1) * f * f / 2,
+    )
+    for k, piece in enumerate(pieces):
+        weights[np.arange(len(at)), base - 1 + k - first] = piece
+    return weights, first, last
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

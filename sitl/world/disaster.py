@@ -6,7 +6,6 @@ Grades follow the Joint Damage Scale: 1 roof elements missing, 2 partial collaps
 from dataclasses import replace
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
@@ -45,8 +44,7 @@ def _exposure(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:
     exposure = np.empty(len(plan.houses))
     for i, house in enumerate(plan.houses):
         if plan.disaster == "flood":
-            low = float(plan.terrain.at(house.x, house.y)) - _drainage(plan, house)
-            exposure[i] = -low + 0.3 * rng.normal()
+            exposure[i] = -_above_stream(plan, house) + 0.3 * rng.normal()
         else:
             field = value_noise(house.x, house.y, 120.0, plan.seed + 77) + 0.5 * value_noise(
                 house.x, house.y, 45.0, plan.seed + 78
@@ -55,11 +53,10 @@ def _exposure(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:
     return exposure
 
 
-def _drainage(plan: Plan, house: House) -> float:
-    """Height of the nearest drainage under a building."""
-    line = plan.streams[0].line
-    nearest = line.interpolate(line.project(shapely.Point(house.x, house.y)))
-    return float(plan.terrain.at(nearest.x, nearest.y))
+def _above_stream(plan: Plan, house: House) -> float:
+    """Height of a building's ground above the nearest drainage."""
+    terrain = plan.terrain
+    return float(replace(terrain, heights_m=terrain.above_stream_m).at(house.x, house.y))
 
 
 def _graded(exposure: NDArray[np.float64], severity: float) -> NDArray[np.int64]:
@@ -103,7 +100,7 @@ def _felled(trees: tuple[Tree, ...], rng: np.random.Generator) -> tuple[Tree, ..
 
 def _flood_levels(plan: Plan, grades: NDArray[np.int64]) -> NDArray[np.float64]:
     """Height of the water above the nearest drainage at (peak, now): the peak just reaches the least of the damaged houses."""
-    above = np.array([float(plan.terrain.at(house.x, house.y)) - _drainage(plan, house) for house in plan.houses])
+    above = np.array([_above_stream(plan, house) for house in plan.houses])
     hit = above[grades > 0]
     peak = float(np.quantile(hit, 0.9)) if len(hit) else 1.0
     return np.array([peak, peak * 0.45])

@@ -6,15 +6,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from sitl.world.canvas import Canvas, paint_box, paint_tree
-from sitl.world.ground import paint_ground
+from sitl.world.canvas import Canvas, paint_box, paint_tree, sample
+from sitl.world.ground import Ground, paint_ground, survey_ground
 from sitl.world.houses import paint_house
 from sitl.world.light import lit
-from sitl.world.plan import Plan, Terrain
+from sitl.world.plan import Plan
 
-__all__ = ["HALO_M", "Tile", "draw"]
+__all__ = ["HALO_M", "Drawn", "Tile", "draw"]
 
-HALO_M = 40.0  # what stands outside a window can reach into it: shadows of 25 m at 32 degrees
+HALO_M = 24.0  # what stands outside a window can reach into it: the shadow of a house of three storeys at noon
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,28 @@ class Tile:
     labels: NDArray[np.uint16]
     lost: NDArray[np.uint8]
 
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> "Tile":
+        """A tile to put others into."""
+        dsm, dtm = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        return cls(np.empty((*shape, 3), np.uint8), dsm, dtm, np.empty(shape, np.uint16), np.empty(shape, np.uint8))
 
-def draw(
-    plan: Plan, left_m: float, top_m: float, cell_m: float, shape: tuple[int, int], *, before: bool = False
-) -> Tile:
+    def put(self, other: "Tile", row: int, col: int) -> None:
+        """Copy another tile to a place in this one."""
+        part = (slice(row, row + other.dsm.shape[0]), slice(col, col + other.dsm.shape[1]))
+        for name in ("ortho", "dsm", "dtm", "labels", "lost"):
+            getattr(self, name)[part] = getattr(other, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A window after and before the disaster."""
+
+    after: Tile
+    before: Tile
+
+
+def draw(plan: Plan, left_m: float, top_m: float, cell_m: float, shape: tuple[int, int]) -> Drawn:
     """The window of `shape` cells whose north-west corner is (left_m, top_m) in plane coordinates.
 
     A halo is drawn around it and cut off again, so that windows fit together.
@@ -42,60 +60,20 @@ def draw(
     r0 = min(halo, max(0, round((north - top_m) / cell_m)))
     c1 = min(halo, max(0, round((east - left_m) / cell_m) - cols))
     r1 = min(halo, max(0, round((top_m - south) / cell_m) - rows))
-    canvas = _bare(
-        plan.terrain,
-        left_m + (0.5 - c0) * cell_m,
-        top_m - (0.5 - r0) * cell_m,
-        cell_m,
-        (rows + r0 + r1, cols + c0 + c1),
-    )
-    paint_ground(canvas, plan, before)
-    _paint_objects(canvas, plan, before)
-    sun = plan.pre_sun if before else plan.sun
-    ortho = lit(canvas.rgb, canvas.dsm, cell_m, sun)
+    corner = (left_m + (0.5 - c0) * cell_m, top_m - (0.5 - r0) * cell_m)
+    bare = Canvas.empty(*corner, cell_m, (rows + r0 + r1, cols + c0 + c1))
+    bare.dtm[:] = sample(plan.terrain.heights_m, plan.terrain, bare)
+    ground = survey_ground(bare, plan)
     cut = (slice(r0, r0 + rows), slice(c0, c0 + cols))
-    return Tile(
-        *(np.ascontiguousarray(item[cut]) for item in (ortho, canvas.dsm, canvas.dtm, canvas.labels, canvas.lost))
-    )
+    return Drawn(_painted(plan, bare, ground, cut, before=False), _painted(plan, bare, ground, cut, before=True))
 
 
-def _bare(terrain: Terrain, left: float, top: float, cell: float, shape: tuple[int, int]) -> Canvas:
-    rows, cols = shape
-    by_row, first_r, last_r = _spline(
-        (terrain.top_m - top + np.arange(rows) * cell) / terrain.step_m, terrain.heights_m.shape[0]
-    )
-    by_col, first_c, last_c = _spline(
-        (left + np.arange(cols) * cell - terrain.left_m) / terrain.step_m, terrain.heights_m.shape[1]
-    )
-    coarse = terrain.heights_m[first_r:last_r, first_c:last_c].astype(np.float32)
-    dtm = (by_row @ coarse) @ by_col.T
-    return Canvas(
-        left,
-        top,
-        cell,
-        dtm,
-        dtm.copy(),
-        np.zeros((*shape, 3), np.uint8),
-        np.zeros(shape, np.uint16),
-        np.zeros(shape, np.uint8),
-    )
-
-
-def _spline(at: NDArray[np.float64], count: int) -> tuple[NDArray[np.float32], int, int]:
-    """Catmull-Rom weights (n, nodes) for positions in steps, and the first and last node that they use."""
-    base = np.clip(np.floor(at).astype(int), 1, count - 3)
-    f = at - base
-    first, last = int(base.min()) - 1, int(base.max()) + 3
-    weights = np.zeros((len(at), last - first), np.float32)
-    pieces = (
-        ((2 - f) * f - 1) * f / 2,
-        ((3 * f - 5) * f * f + 2) / 2,
-        ((4 - 3 * f) * f + 1) * f / 2,
-        (f - 1) * f * f / 2,
-    )
-    for k, piece in enumerate(pieces):
-        weights[np.arange(len(at)), base - 1 + k - first] = piece
-    return weights, first, last
+def _painted(plan: Plan, bare: Canvas, ground: Ground, cut: tuple[slice, slice], before: bool) -> Tile:
+    canvas = Canvas.empty(bare.left_m, bare.top_m, bare.cell_m, bare.dtm.shape, bare.dtm)
+    paint_ground(canvas, plan, ground, before)
+    _paint_objects(canvas, plan, before)
+    ortho = lit(canvas.rgb, canvas.dsm, canvas.cell_m, plan.pre_sun if before else plan.sun)
+    return Tile(ortho[cut], canvas.dsm[cut], canvas.dtm[cut], canvas.labels[cut], canvas.lost[cut])
 
 
 def _paint_objects(canvas: Canvas, plan: Plan, before: bool) -> None:

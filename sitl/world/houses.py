@@ -38,7 +38,8 @@ def paint_house(canvas: Canvas, house: House, terrain: Terrain, seed: int, damag
     _roof(
         part.dtm, part.dsm, part.rgb, part.labels, part.lost, part.left_m, part.top_m, part.cell_m,
         house.x, house.y, house.angle_rad, np.array(house.parts, np.float64), base, house.wall_m, house.pitch,
-        ROOF_FORMS[house.roof], MATERIALS[house.material], np.array(house.roof_rgb, np.float64), np.array(house.wall_rgb, np.float64),
+        ROOF_FORMS[house.roof], MATERIALS[house.material], np.array(house.roof_rgb, np.float64), np.array(house.wall_rgb,
+        np.float64),
         KINDS[damage.kind], holes, collapse, np.radians(damage.collapse_deg), damage.heap_m, damage.apron_m, damage.tarp_share,
         house.number, number,
     )  # fmt: skip
@@ -107,7 +108,7 @@ def _form(u: float, v: float, part: NDArray[np.float64], form: int, pitch: float
 def _texture(u: float, v: float, rise: float, material: int, seed: int) -> float:
     """Brightness of a roof's covering: courses of tiles, ribs of sheets, stains; every element has its own tone."""
     stain = 0.10 * value_noise(u, v, 2.3, seed + 1) + 0.07 * value_noise(u, v, 0.6, seed + 2)
-    if material == 0 or material == 2:
+    if material in (0, 2):
         course = np.floor(v / 0.3)
         tile = np.floor(u / 0.24 + 0.5 * (course % 2))
         tone = 0.26 * (hash01(int(tile), int(course), seed) - 0.5)
@@ -149,7 +150,7 @@ def _roof(
             inside, rise, outside, best, wall_gap = False, 0.0, 1e9, 0, 1e9
             for k in range(parts.shape[0]):
                 p = parts[k]
-                gap = min(min(u - p[0], p[2] - u), min(v - p[1], p[3] - v))
+                gap = min(u - p[0], p[2] - u, v - p[1], p[3] - v)
                 if gap >= 0:
                     here = _form(u, v, p, form, pitch)
                     if not inside or here > rise:
@@ -314,7 +315,8 @@ def _debris(
         colour = np.array(palette[rng.integers(len(palette))], float) * rng.uniform(0.72, 1.2)
         paint_box(
             part.dsm, part.rgb, part.left_m, part.top_m, part.cell_m, x, y, float(rng.uniform(0, np.pi)), half, ground + lift,
-            (float(rng.normal(0, 0.28)), float(rng.normal(0, 0.28))), (float(colour[0]), float(colour[1]), float(colour[2])), 0.16, seed,
+            (float(rng.normal(0, 0.28)), float(rng.normal(0, 0.28))), (float(colour[0]), float(colour[1]), float(colour[2])),
+            0.16, seed,
         )  # fmt: skip
 
 
@@ -329,5 +331,6 @@ def _roof_clutter(part: Canvas, house: House, base: float, seed: int) -> None:
         tone = float(rng.choice([70, 120, 180, 215]))
         paint_box(
             part.dsm, part.rgb, part.left_m, part.top_m, part.cell_m, house.x + u * ca - v * sa, house.y + u * sa + v * ca,
-            house.angle_rad, half, base + house.wall_m + float(rng.uniform(0.4, 1.3)), (0.0, 0.0), (tone, tone, tone * 1.02), 0.08, seed,
+            house.angle_rad, half, base + house.wall_m + float(rng.uniform(0.4, 1.3)), (0.0, 0.0), (tone, tone, tone * 1.02),
+            0.08, seed,
         )  # fmt: skip

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from sitl.world.plan import Sun
 
-__all__ = ["lit", "shadow_heights"]
+__all__ = ["DIFFUSE", "DIRECT", "lit", "shadow_heights"]
+
+DIRECT, DIFFUSE = 0.68, 0.32  # shares of sun and sky in the light on a surface that faces the sun
 
 
 @numba.njit(cache=True, nogil=True)
@@ -61,7 +63,7 @@ def _shade(
 ) -> NDArray[np.uint8]:  # fmt: skip
     rows, cols = dsm.shape
     out = np.empty_like(rgb)
-    flat = 0.72 * sun[2] + 0.28
+    flat = DIRECT * sun[2] + DIFFUSE
     for r in range(rows):
         up, down = max(r - 1, 0), min(r + 1, rows - 1)
         for c in range(cols):
@@ -73,8 +75,8 @@ def _shade(
             facing = max(0.0, (-gx * sun[0] - gy * sun[1] + sun[2]) * norm)
             covered = min(1.0, max(0.0, (roof[r, c] - dsm[r, c]) / softness - 0.3))
             open_sky = sky[r, c] / 255.0
-            direct = 0.72 * facing * (1 - covered)
-            diffuse = 0.28 * (0.5 + 0.5 * norm) * open_sky
+            direct = DIRECT * facing * (1 - covered)
+            diffuse = DIFFUSE * (0.5 + 0.5 * norm) * open_sky
             out[r, c, 0] = min(255.0, rgb[r, c, 0] * (direct * 1.03 + diffuse * 0.92) / flat)
             out[r, c, 1] = min(255.0, rgb[r, c, 1] * (direct + diffuse) / flat)
             out[r, c, 2] = min(255.0, rgb[r, c, 2] * (direct * 0.96 + diffuse * 1.16) / flat)

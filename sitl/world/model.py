@@ -7,6 +7,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pyproj
+import shapely
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from shapely.geometry import Polygon
@@ -41,7 +42,8 @@ class World:
     crs: its UTM zone; transform: of the rasters (north-up, square cells); frame: the local frame around its centre.
     ortho, pre_ortho: uint8 (H, W, 3), lit by sun and pre_sun; dsm, dtm, pre_dsm: float32 metres above mean sea level;
     labels: uint16 (H, W), the number of the building whose roof or wall is there, or 0.
-    layers: `buildings`, `roads`, `water`, `trees`, `fields` in `crs`. area: the polygon to survey (WGS 84), inside the world with a margin.
+    layers: `buildings`, `roads`, `water`, `trees`, `fields` in `crs`. area: the polygon to survey (WGS 84),
+    a margin inside the world.
     """
 
     crs: pyproj.CRS
@@ -92,7 +94,10 @@ class World:
             raise BadInputError(f"cells of {cell_m:g} m: choose 0.005 to 2 m")
         cols, rows = round(size_m[0] / cell_m), round(size_m[1] / cell_m)
         plan = strike(lay_out(seed, profile, (cols * cell_m, rows * cell_m), margin_m, disaster), severity)
-        return _drawn(plan, lon, lat, (rows, cols), cell_m, margin_m, home_amsl_m, severity, progress)
+        info: dict[str, object] = {
+            "seed": seed, "profile": profile, "disaster": disaster, "severity": severity, "margin_m": margin_m,
+        }  # fmt: skip
+        return _drawn(plan, (lon, lat), (rows, cols), cell_m, home_amsl_m, info, progress)
 
     @classmethod
     def load(cls, folder: str | Path) -> "World":
@@ -150,66 +155,66 @@ class World:
 
 
 def _drawn(
-    plan: Plan, lon: float, lat: float, shape: tuple[int, int], cell_m: float, margin_m: float, home_amsl_m: float, severity: float, progress: Progress
-) -> World:  # fmt: skip
-    crs = utm_crs(lon, lat)
-    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    plan: Plan,
+    place: tuple[float, float],
+    shape: tuple[int, int],
+    cell_m: float,
+    home_amsl_m: float,
+    info: dict[str, object],
+    progress: Progress,
+) -> World:
+    """The world of a plan around a place (lon, lat)."""
+    crs = utm_crs(*place)
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(*place)
     centre = np.round([x, y], 2)
-    west, south, east, north = plan.bounds
+    west, _, _, north = plan.bounds
     transform = Affine(cell_m, 0, centre[0] + west, 0, -cell_m, centre[1] + north)
-    after = _assembled(plan, shape, cell_m, False, progress)
-    pre = _assembled(plan, shape, cell_m, True, progress)
-    home_xy = _home(plan, margin_m)
+    after, before = _assembled(plan, shape, cell_m, progress)
+    home_xy = _home(plan)
     lift = np.float32(home_amsl_m - float(plan.terrain.at(*home_xy)))
-    for raster in (after.dsm, after.dtm, pre.dsm):
+    for raster in (after.dsm, after.dtm, before.dsm):
         raster += lift
-    buildings = measured_buildings(plan, after, pre, transform, centre, crs, float(lift))
+    buildings = measured_buildings(plan, after, before, transform, centre, crs, float(lift))
     to_geographic = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    ring = np.array(
-        [
-            (west + margin_m, south + margin_m),
-            (east - margin_m, south + margin_m),
-            (east - margin_m, north - margin_m),
-            (west + margin_m, north - margin_m),
-        ]
-    )
-    area = Polygon(np.column_stack(to_geographic.transform(*(ring + centre).T)))
-    home_lon, home_lat = to_geographic.transform(*(np.array(home_xy) + centre))
-    info: dict[str, object] = {
-        "seed": plan.seed, "profile": plan.profile, "disaster": plan.disaster, "severity": severity, "margin_m": margin_m,
-    }  # fmt: skip
+    inner = shapely.box(*plan.bounds).buffer(-float(str(info["margin_m"])), join_style="mitre")
+    area = shapely.transform(inner, lambda xy: np.column_stack(to_geographic.transform(*(xy + centre).T)))
+    home = Home(*to_geographic.transform(*(home_xy + centre)), home_amsl_m)
     return World(
-        crs, transform, LocalFrame(lon, lat), after.ortho, after.dsm, after.dtm, pre.ortho, pre.dsm, after.labels,
-        {"buildings": buildings, **other_layers(plan, centre, crs)}, area, Home(home_lon, home_lat, home_amsl_m), plan.sun, plan.pre_sun, info,
-    )  # fmt: skip
-
-
-def _assembled(plan: Plan, shape: tuple[int, int], cell_m: float, before: bool, progress: Progress) -> Tile:
-    """The whole world as one tile, drawn piece by piece."""
-    rows, cols = shape
-    out = Tile(
-        np.empty((*shape, 3), np.uint8),
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
-        np.empty(shape, np.uint16),
-        np.empty(shape, np.uint8),
+        crs=crs,
+        transform=transform,
+        frame=LocalFrame(*place),
+        ortho=after.ortho,
+        dsm=after.dsm,
+        dtm=after.dtm,
+        pre_ortho=before.ortho,
+        pre_dsm=before.dsm,
+        labels=after.labels,
+        layers={"buildings": buildings, **other_layers(plan, centre, crs)},
+        area=area,
+        home=home,
+        sun=plan.sun,
+        pre_sun=plan.pre_sun,
+        info=info,
     )
+
+
+def _assembled(plan: Plan, shape: tuple[int, int], cell_m: float, progress: Progress) -> tuple[Tile, Tile]:
+    """The whole world after and before as two tiles, drawn piece by piece."""
+    rows, cols = shape
     west, _, _, north = plan.bounds
     pieces = [(r, c) for r in range(0, rows, TILE_CELLS) for c in range(0, cols, TILE_CELLS)]
-    with progress.stage("drawing the world " + ("before" if before else "after"), len(pieces), "tiles") as advance:
+    after, before = Tile.empty(shape), Tile.empty(shape)
+    with progress.stage("drawing the world", len(pieces), "tiles") as advance:
         for r, c in pieces:
             size = (min(TILE_CELLS, rows - r), min(TILE_CELLS, cols - c))
-            tile = draw(plan, west + c * cell_m, north - r * cell_m, cell_m, size, before=before)
-            part = (slice(r, r + size[0]), slice(c, c + size[1]))
-            for name in ("ortho", "dsm", "dtm", "labels", "lost"):
-                getattr(out, name)[part] = getattr(tile, name)
+            drawn = draw(plan, west + c * cell_m, north - r * cell_m, cell_m, size)
+            after.put(drawn.after, r, c)
+            before.put(drawn.before, r, c)
             advance(1)
-    return out
+    return after, before
 
 
-def _home(plan: Plan, margin_m: float) -> tuple[float, float]:
-    """The middle of the first open field, or of the world."""
-    for item in plan.fields:
-        if item.kind == "open":
-            return (item.polygon.centroid.x, item.polygon.centroid.y)
-    return (0.0, 0.0)
+def _home(plan: Plan) -> NDArray[np.float64]:
+    """The middle of the first open field, or of the world, in plane coordinates."""
+    middle = next((item.polygon.centroid for item in plan.fields if item.kind == "open"), None)
+    return np.array([middle.x, middle.y]) if middle is not None else np.zeros(2)

@@ -29,9 +29,13 @@ class Sun:
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
-    """Bare ground on a coarse north-up grid: heights above mean sea level, the first node at (left_m, top_m)."""
+    """Bare ground on a coarse north-up grid whose first node is at (left_m, top_m).
+
+    heights_m: above the plane's origin; above_stream_m: above the stream where it passes (height above the nearest drainage).
+    """
 
     heights_m: NDArray[np.float64]
+    above_stream_m: NDArray[np.float64]
     left_m: float
     top_m: float
     step_m: float
@@ -53,7 +57,8 @@ class Terrain:
 class Damage:
     """What happened to a house.
 
-    grade: 0-3 of the Joint Damage Scale. kind: how it looks (`holes`, `partial`, `rubble`, `pancake`, `unroofed`, `burnt`, `flooded`).
+    grade: 0-3 of the Joint Damage Scale. kind: how it looks (`holes`, `partial`, `rubble`, `pancake`, `unroofed`, `burnt` or
+    `flooded`).
     hole_share: share of roof elements missing; collapse_share: share of the footprint come down, from the side `collapse_deg`
     (house axes); heap_m: height of the rubble; apron_m: how far the debris lies around; tarp_share: share under a tarpaulin.
     """
@@ -134,7 +139,10 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A piece of ground with one cover. kind: `open`, `crop`, `yard`, `garden`, `paved` or `wood`; rows_deg: direction of its rows."""
+    """A piece of ground with one cover.
+
+    kind: `open`, `meadow`, `crop`, `ploughed`, `wood`, `yard`, `garden`, `lawn` or `paved`; rows_deg: the direction of its rows.
+    """
 
     polygon: Polygon
     kind: str

@@ -1,6 +1,6 @@
 """Laying out a settlement: a main road along a stream, lanes off it, parcels with houses, fields, trees and vehicles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -16,12 +16,12 @@ __all__ = ["PROFILES", "Profile", "lay_out"]
 ROOFS = {  # material: (weight, colours, roof forms)
     "tiles": (
         0.42,
-        ((168, 92, 66), (150, 80, 60), (181, 110, 80), (139, 84, 70), (160, 104, 84)),
+        ((140, 92, 74), (126, 82, 68), (152, 108, 88), (118, 84, 74), (138, 104, 90)),
         ("gable", "gable", "hip"),
     ),
     "metal": (
         0.24,
-        ((150, 155, 158), (126, 134, 140), (96, 118, 142), (110, 132, 116), (160, 140, 125)),
+        ((142, 147, 150), (120, 127, 132), (92, 110, 130), (104, 120, 108), (148, 132, 120)),
         ("gable", "shed", "gable"),
     ),
     "slate": (0.14, ((92, 94, 98), (78, 80, 86), (108, 106, 104)), ("hip", "gable")),
@@ -36,13 +36,15 @@ WALLS = (
     (170, 150, 130),
     (208, 190, 150),
 )
-CANOPIES = ((62, 84, 44), (74, 96, 48), (52, 74, 42), (86, 100, 54), (66, 78, 38))
+CANOPIES = ((82, 100, 60), (94, 110, 62), (70, 90, 56), (108, 116, 70), (86, 94, 54))
 CARS = ((225, 226, 228), (40, 42, 46), (120, 124, 130), (150, 36, 34), (44, 68, 118), (190, 188, 180))
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What kind of settlement: lane spacing along the main road, plot frontage (least, most), house size, share of built plots..."""
+    """What kind of settlement: pairs are the least and the most, in metres; floors: the shares of 1, 2, ... storeys;
+
+    fall, rise: gradients along and across the valley; orderly: how far lanes bend and houses turn (1: as in a village)."""
 
     lane_spacing_m: tuple[float, float]
     lane_length_m: tuple[float, float]
@@ -63,19 +65,38 @@ class Profile:
     orderly: float = 1.0
 
 
+VILLAGE = Profile(
+    lane_spacing_m=(52, 74), lane_length_m=(95, 150), frontage_m=(14, 21), setback_m=(4, 7), length_m=(9, 15), width_m=(7, 10),
+    floors=(0.45, 0.47, 0.08), built_share=0.9, l_share=0.3, trees_per_ha=26, relief_m=2.2, fall=0.012, rise=0.025,
+    stream_width_m=5.0,
+)  # fmt: skip
 PROFILES = {
-    "village": Profile((52, 74), (95, 150), (14, 21), (4, 7), (9, 15), (7, 10), (0.45, 0.47, 0.08), 0.9, 0.3, 26, 2.2, 0.012, 0.025, 5.0),
-    "town": Profile(
-        (44, 56), (130, 190), (11, 15), (2, 3.5), (9, 13), (8, 11), (0.1, 0.4, 0.3, 0.2), 0.97, 0.35, 10, 1.2, 0.006, 0.012, 7.0,
-        back_lanes=3,
+    "village": VILLAGE,
+    "town": replace(
+        VILLAGE, lane_spacing_m=(44, 56), lane_length_m=(130, 190), frontage_m=(11, 15), setback_m=(2, 3.5), length_m=(9, 13),
+        width_m=(8, 11),
+        floors=(0.1, 0.4, 0.3, 0.2), built_share=0.97, trees_per_ha=10, relief_m=1.2, fall=0.006, rise=0.012,
+        stream_width_m=7.0, back_lanes=3,
     ),
-    "informal": Profile(
-        (22, 32), (90, 150), (6, 9), (1, 2), (5, 8), (4, 6), (0.92, 0.08), 0.97, 0.12, 12, 2.5, 0.01, 0.03, 4.0, ("metal", "metal", "concrete"),
-        back_lanes=3, orderly=4.0,
+    "informal": replace(
+        VILLAGE, lane_spacing_m=(22, 32), lane_length_m=(90, 150), frontage_m=(6, 9), setback_m=(1, 2), length_m=(5, 8),
+        width_m=(4, 6),
+        floors=(0.92, 0.08), built_share=0.97, l_share=0.12, trees_per_ha=12, rise=0.03, stream_width_m=4.0,
+        materials=("metal", "concrete"), back_lanes=3, orderly=4.0,
     ),
-    "farmland": Profile((110, 160), (60, 110), (40, 70), (8, 14), (11, 19), (8, 12), (0.6, 0.4), 0.75, 0.5, 7, 1.5, 0.006, 0.01, 4.0, back_lanes=0),
-    "coast": Profile((50, 70), (80, 130), (14, 20), (4, 7), (9, 14), (7, 10), (0.5, 0.45, 0.05), 0.9, 0.3, 12, 0.8, 0.001, 0.014, 90.0),
-    "mountain": Profile((60, 85), (70, 110), (15, 22), (3, 6), (8, 12), (7, 9), (0.35, 0.55, 0.1), 0.85, 0.2, 55, 9.0, 0.035, 0.07, 6.0, ("slate", "tiles", "metal")),
+    "farmland": replace(
+        VILLAGE, lane_spacing_m=(110, 160), lane_length_m=(60, 110), frontage_m=(40, 70), setback_m=(8, 14), length_m=(11,
+        19), width_m=(8, 12),
+        floors=(0.6, 0.4), built_share=0.75, l_share=0.5, trees_per_ha=7, relief_m=1.5, fall=0.006, rise=0.01,
+        stream_width_m=4.0, back_lanes=0,
+    ),
+    "coast": replace(VILLAGE, lane_length_m=(80, 130), trees_per_ha=12, relief_m=0.8, fall=0.001, rise=0.014,
+    stream_width_m=90.0),
+    "mountain": replace(
+        VILLAGE, lane_spacing_m=(60, 85), lane_length_m=(70, 110), floors=(0.35, 0.55, 0.1), trees_per_ha=55, relief_m=9.0,
+        fall=0.035, rise=0.07,
+        stream_width_m=6.0, materials=("slate", "tiles", "metal"),
+    ),
 }  # fmt: skip
 
 
@@ -125,7 +146,7 @@ def _valley(rng: np.random.Generator, kind: Profile, width: float, height: float
 
 def _open_fields(rng: np.random.Generator, valley: Valley, inner: Polygon) -> list[Field]:
     """One open field (about 1.3 ha) in an upper corner of the area that is photographed; a second one in a large world."""
-    s0, t0, s1, t1 = shapely.transform(inner, lambda p: np.column_stack(valley.from_plane(p[:, 0], p[:, 1]))).bounds
+    s0, _, s1, t1 = shapely.transform(inner, lambda p: np.column_stack(valley.from_plane(p[:, 0], p[:, 1]))).bounds
     fields = []
     for number in range(2 if inner.area > 250_000 else 1):
         length, depth = rng.uniform(122, 134), rng.uniform(100, 108)
@@ -175,8 +196,8 @@ def _roads(
         lanes.append(_curve(valley, at + bend, main_t(np.array([at]))[0] + along))
         at += rng.uniform(*kind.lane_spacing_m)
     for number in range(kind.back_lanes):
-        t = base + (number + 1) * np.mean(kind.lane_length_m) * 0.85 / max(kind.back_lanes, 1)
-        lanes.append(_curve(valley, s, t + kind.orderly * 3 * np.sin(s / 44 + phase[2] + number)))
+        depth_m = base + (number + 1) * float(np.mean(kind.lane_length_m)) * 0.85 / kind.back_lanes
+        lanes.append(_curve(valley, s, depth_m + kind.orderly * 3 * np.sin(s / 44 + phase[2] + number)))
     for lane in lanes:
         pieces = shapely.difference(lane, closed)
         for piece in shapely.get_parts(pieces):
@@ -215,7 +236,7 @@ def _house(rng: np.random.Generator, kind: Profile, number: int, x: float, y: fl
         roof=str(forms[rng.integers(len(forms))]),
         pitch=float(np.tan(np.radians(rng.uniform(20, 34) if material != "metal" else rng.uniform(10, 20)))),
         material=material,
-        roof_rgb=tuple(int(v) for v in roof_rgb),
+        roof_rgb=(int(roof_rgb[0]), int(roof_rgb[1]), int(roof_rgb[2])),
         wall_rgb=WALLS[rng.integers(len(WALLS))],
     )
 
@@ -269,14 +290,10 @@ def _houses(
 
 def _turned(house: House) -> House:
     """The house with its gable to the road."""
-    from dataclasses import replace
-
     return replace(house, angle_rad=house.angle_rad + np.pi / 2, parts=house.parts[:1])
 
 
 def _moved(house: House, x: float, y: float) -> House:
-    from dataclasses import replace
-
     return replace(house, x=float(x), y=float(y))
 
 
@@ -353,7 +370,12 @@ def _trees(
             continue
         colour = np.clip(np.array(CANOPIES[rng.integers(len(CANOPIES))]) * rng.normal(1, 0.1), 15, 200).astype(int)
         trees.append(
-            Tree(Point(x, y), radius, float(radius * rng.uniform(1.7, 2.4) + 0.6), tuple(int(v) for v in colour))
+            Tree(
+                Point(x, y),
+                radius,
+                float(radius * rng.uniform(1.7, 2.4) + 0.6),
+                (int(colour[0]), int(colour[1]), int(colour[2])),
+            )
         )
     return tuple(trees)
 

@@ -99,8 +99,10 @@ def _description(world: World) -> dict[str, Any]:
 def _write_raster(path: Path, values: NDArray[Any], world: World) -> None:
     colour = values.ndim == 3
     profile: dict[str, Any] = {
-        "driver": "GTiff", "width": values.shape[1], "height": values.shape[0], "count": 3 if colour else 1, "dtype": values.dtype,
-        "crs": world.crs, "transform": world.transform, "tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "if_safer",
+        "driver": "GTiff", "width": values.shape[1], "height": values.shape[0], "count": 3 if colour else 1,
+        "dtype": values.dtype,
+        "crs": world.crs, "transform": world.transform, "tiled": True, "blockxsize": 512, "blockysize": 512,
+        "bigtiff": "if_safer",
     }  # fmt: skip
     if colour:
         profile |= {"compress": "JPEG", "photometric": "YCBCR", "jpeg_quality": 95}
@@ -155,7 +157,8 @@ def world_from_geotiffs(ortho_path: Path, dsm_path: Path, dtm_path: Path | None)
     sun = Sun(150.0, 45.0)
     labels = np.zeros(shape_, np.uint16)
     return World(
-        crs, transform, frame, image, surface, ground, image, surface, labels, {}, Polygon(np.column_stack([lon, lat])), home, sun, sun,
+        crs, transform, frame, image, surface, ground, image, surface, labels, {}, Polygon(np.column_stack([lon, lat])), home,
+        sun, sun,
         {"ortho": str(ortho_path), "dsm": str(dsm_path)},
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from sitl.world.plan import Terrain
 __all__ = ["Valley", "relief"]
 
 STEP_M = 1.0
+BED_M = 1.4  # depth of the stream's bed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,11 @@ def relief(
     hills = fractal(left, top, STEP_M, shape, ((170, 1.0), (71, 0.45), (29, 0.16), (11, 0.05)), seed)
     z = -valley.fall * s + valley.rise * away + valley.curve * away**2
     z += valley.relief_m * (hills + 1) * _smooth(away, stream_width_m, 70)
-    z -= 1.4 * (1 - _smooth(away, stream_width_m * 0.4, stream_width_m * 1.6))
+    z -= BED_M * (1 - _smooth(away, stream_width_m * 0.4, stream_width_m * 1.6))
     for polygon in open_fields:
         z = _levelled(z, x, y, polygon)
-    return Terrain(z - z[shape[0] // 2, shape[1] // 2], float(left), float(top), STEP_M)
+    above_stream = z - (-valley.fall * s - BED_M)
+    return Terrain(z - z[shape[0] // 2, shape[1] // 2], above_stream, float(left), float(top), STEP_M)
 
 
 def _levelled(

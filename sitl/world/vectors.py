@@ -18,14 +18,25 @@ __all__ = ["measured_buildings", "other_layers"]
 
 
 def measured_buildings(
-    plan: Plan, after: Tile, before: Tile, transform: Affine, centre: NDArray[np.float64], crs: pyproj.CRS, lift_m: float
+    plan: Plan,
+    after: Tile,
+    before: Tile,
+    transform: Affine,
+    centre: NDArray[np.float64],
+    crs: pyproj.CRS,
+    lift_m: float,
 ) -> gpd.GeoDataFrame:
     """Footprints with grade, kind and, measured inside them on the rasters: heights, height change and share of roof lost.
 
     height_m, pre_height_m: the 90th percentile of the surface above the bare ground; dz_m: the median of after minus before.
     """
     rows = [
-        {**_attributes(house), "base_m": house.base_m(plan.terrain) + lift_m, **_measured(shape, after, before, transform), "geometry": shape}
+        {
+            **_attributes(house),
+            "base_m": house.base_m(plan.terrain) + lift_m,
+            **_measured(shape, after, before, transform),
+            "geometry": shape,
+        }
         for house in plan.houses
         for shape in (translate(house.polygon, *centre),)
     ]
