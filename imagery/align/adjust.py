@@ -1,6 +1,9 @@
-"""From first poses to adjusted ones: rounds of bundle adjustment, each with new points, fewer outliers and more free parameters."""
+"""From first poses to adjusted ones: rounds of bundle adjustment, with new points, fewer outliers and more free each
+time.
+"""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +30,9 @@ CORRELATION = 3.0  # neighbouring ties err alike (rolling shutter, lens, wind): 
 class Known:
     """What is known of the photos beside their pixels.
 
-    Attributes: gnss: (n, 3) metres, NaN where unknown; gnss_sigma: (n, 3) metres, first guess; rtk: (n,) whether that guess is to be trusted;
-    axis: (n, 3) direction of the optical axis; axis_sigma: (n,) radians; ground_m: height of the ground, roughly.
+    Attributes: gnss: (n, 3) metres, NaN where unknown; gnss_sigma: (n, 3) metres, first guess; rtk: (n,) whether that
+    guess is to be trusted; axis: (n, 3) direction of the optical axis; axis_sigma: (n,) radians; ground_m: height of
+    the ground, roughly.
     """
 
     gnss: Array
@@ -43,8 +47,9 @@ class Known:
 class Adjusted:
     """The adjusted block.
 
-    Attributes: state; cameras: adjusted lenses; keep: (m,) observations used; residual_px: (m,) length of their residuals; tied: (n,) photos with
-    enough ties; gnss_sigma: (3,) measured standard deviation of the positions in metres, east, north, up.
+    Attributes: state; cameras: adjusted lenses; keep: (m,) observations used; residual_px: (m,) length of their
+    residuals; tied: (n,) photos with enough ties; gnss_sigma: (3,) measured standard deviation of the positions in
+    metres, east, north, up.
     """
 
     state: State
@@ -62,7 +67,7 @@ def lens_vector(camera: Camera) -> Array:
 
 def lens_camera(camera: Camera, lens: Array) -> Camera:
     """A camera with adjusted parameters; fy keeps its ratio to fx."""
-    values = dict(zip(LENS, (float(value) for value in lens), strict=True))
+    values: dict[str, Any] = dict(zip(LENS, (float(value) for value in lens), strict=True))
     return replace(camera, fy=values["fx"] * camera.fy / camera.fx, **values)
 
 
@@ -71,7 +76,8 @@ def adjust(
 ) -> Adjusted:
     """Adjust a block from its first poses.
 
-    `px` is the size of a pixel of the images that features were found on, in full-size pixels: the scale of their noise.
+    `px` is the size of a pixel of the images that features were found on, in full-size pixels: the scale of their
+    noise.
     """
     lens = np.array([lens_vector(camera) for camera in cameras])
     count = int(seen.point.max(initial=-1)) + 1
@@ -144,7 +150,9 @@ def _flat_round(state: State, cameras: list[Camera], seen: Observations, known: 
 
 
 def _onto_gnss(state: State, known: Known) -> State:
-    """The block moved, turned and scaled onto the GNSS positions: what the pixels leave open needs no iterations to find."""
+    """The block moved, turned and scaled onto the GNSS positions: what the pixels leave open needs no iterations to
+    find.
+    """
     fixed = np.isfinite(known.gnss).all(axis=1)
     if fixed.sum() < 4:
         return state
@@ -161,7 +169,9 @@ def _onto_gnss(state: State, known: Known) -> State:
 def _reselect(
     state: State, seen: Observations, cameras: list[Camera], allowed: NDArray[np.bool_], limit_px: float
 ) -> tuple[State, NDArray[np.bool_]]:
-    """New points from all allowed observations, without those that disagree by more than `limit_px` or meet at too small an angle."""
+    """New points from all allowed observations, without those off by more than `limit_px` or meeting at too small an
+    angle.
+    """
     rays = ray_directions(state, seen, cameras)
     keep = allowed.copy()
     for _ in range(3):
@@ -188,10 +198,11 @@ def _noise_px(state: State, seen: Observations, keep: NDArray[np.bool_], px: flo
 
 
 def _gnss_sigma(state: State, known: Known) -> Array:
-    """Standard deviations of the positions as the adjustment finds them: one across and one up for all photos but those with RTK.
+    """Standard deviations of the positions as the adjustment finds them: one across and one up for all photos but
+    those with RTK.
 
-    They are measured after a similarity between adjusted and GNSS positions. Otherwise a block that shrinks would call the
-    positions worse, which would let it shrink further.
+    They are measured after a similarity between adjusted and GNSS positions. Otherwise a block that shrinks would
+    call the positions worse, which would let it shrink further.
     """
     sigma = known.gnss_sigma.copy()
     free = ~known.rtk & np.isfinite(known.gnss).all(axis=1)
@@ -201,7 +212,7 @@ def _gnss_sigma(state: State, known: Known) -> Array:
     for axes in ([0, 1], [2]):
         measured = 1.4826 * np.median(np.abs(off[:, axes] - np.median(off[:, axes], axis=0)))
         guess = known.gnss_sigma[free][:, axes]
-        sigma[np.ix_(free, axes)] = np.clip(measured, 0.05 * guess, 10 * guess)
+        sigma[np.flatnonzero(free)[:, None], axes] = np.clip(measured, 0.05 * guess, 10 * guess)
     return sigma
 
 

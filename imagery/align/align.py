@@ -1,4 +1,6 @@
-"""The alignment of a set of photos: from features and matches to a Reconstruction, with what was dropped and how well it fits."""
+"""The alignment of a set of photos: from features and matches to a Reconstruction, with what was dropped and how well
+it fits.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -23,6 +25,7 @@ Array = NDArray[np.float64]
 
 MIN_PHOTOS = 3
 FIRST_HEIGHT_M = 60.0
+GNSS_GUESS_M = (1.5, 30.0)
 AXIS_SIGMA = np.radians([8.0, 1.0])  # of the direction straight down: without and with a gimbal's word
 
 
@@ -30,9 +33,10 @@ AXIS_SIGMA = np.radians([8.0, 1.0])  # of the direction straight down: without a
 class AlignResult:
     """An aligned set of photos.
 
-    Attributes: reconstruction; dropped: photos left out, with reasons; reprojection_median_px: median residual of the ties, full-size pixels;
-    ties_kept: share of the matched observations that the adjustment kept; gnss_residual_m: (3,) root mean square of adjusted minus
-    GNSS positions, east, north, up; gsd_m: median ground sampling distance; residual_px, ties: per tied photo, by name; warnings.
+    Attributes: reconstruction; dropped: photos left out, with reasons; reprojection_median_px: median residual of the
+    ties, full-size pixels; ties_kept: share of the matched observations that the adjustment kept; gnss_residual_m:
+    (3,) root mean square of adjusted minus GNSS positions, east, north, up; gsd_m: median ground sampling distance;
+    residual_px, ties: per tied photo, by name; warnings.
     """
 
     reconstruction: Reconstruction
@@ -58,8 +62,9 @@ def align(
 ) -> AlignResult:
     """Align photos.
 
-    `feature_xy`: per photo (n, 2) full-size pixels; `pairs` (m, 2) with `matches` per pair; `feature_px`: full-size pixels per pixel of the images
-    that features were found on; `crs`: of the products, by default the UTM zone. Raises NotEnoughDataError when hardly any photos tie together.
+    `feature_xy`: per photo (n, 2) full-size pixels; `pairs` (m, 2) with `matches` per pair; `feature_px`: full-size
+    pixels per pixel of the images that features were found on; `crs`: of the products, by default the UTM zone.
+    Raises NotEnoughDataError when hardly any photos tie together.
     """
     plane = [_plane(shots, i, xy) for i, xy in enumerate(feature_xy)]
     block = _block(shots, plane, pairs, matches)
@@ -88,7 +93,9 @@ def _yaw(degrees: float) -> Array:
 
 
 def _plane(shots: Shots, image: int, xy: NDArray[np.float32]) -> Array:
-    """Features on the unit plane below a camera of yaw 0 with the gimbal's pitch and roll: x to the right, y to the top."""
+    """Features on the unit plane below a camera of yaw 0 with the gimbal's pitch and roll: x to the right, y to the
+    top.
+    """
     world = shots.cameras[shots.lens[image]].rays(xy) @ shots.level[image]
     return world[:, :2] / np.maximum(-world[:, 2:], 0.1)
 
@@ -114,7 +121,8 @@ def _largest_group(shots: Shots, pairs: NDArray[np.int32], block: Block) -> tupl
     largest = int(np.argmax(size))
     if size[largest] < MIN_PHOTOS:
         raise NotEnoughDataError(
-            f"no {MIN_PHOTOS} of the {n} photos show the same ground: they need to overlap by 60 % or more, and to be sharp"
+            f"no {MIN_PHOTOS} of the {n} photos show the same ground: they need to overlap by "
+            "60 % or more, and to be sharp"
         )
     dropped = [
         Dropped(
@@ -182,16 +190,14 @@ def _known(shots: Shots, block: Block) -> tuple[Known, list[str]]:
         wild = _scatter(shots.near_m, ground_each)
         if wild > max(5.0, 0.15 * height):
             warnings.append(
-                f"the photos' heights scatter by {wild:.0f} m: only their mean is used, so heights may be off by as much"
+                f"the photos' heights scatter by {wild:.0f} m: only their mean is used, so heights may be "
+                "off by as much"
             )
             gnss[:, 2] = ground + block.height_m
             sigma[:, 2] = 0.3 * height
     axis = np.einsum("nji,j->ni", shots.level, [0, 0, 1.0])
     turned = np.array([_yaw(yaw).T @ a for yaw, a in zip(block.yaw_deg, axis, strict=True)])
     return Known(gnss, sigma, shots.rtk, turned, AXIS_SIGMA[shots.gimbal.astype(int)], ground), warnings
-
-
-GNSS_GUESS_M = (1.5, 30.0)
 
 
 def _scatter(near_m: Array, ground: Array) -> float:

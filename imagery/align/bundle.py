@@ -1,8 +1,9 @@
 """Bundle adjustment: poses, lenses and points that fit the pixels and what else is known, by least squares.
 
-Levenberg-Marquardt (Marquardt's scaling). The points are eliminated first (Schur complement); what remains is solved as a banded
-system of poses, ordered so that photos seeing the same points are near each other, with the few lens parameters as a border.
-Robust by Huber weights on the length of a pixel residual. See Triggs et al. 2000, "Bundle adjustment: a modern synthesis".
+Levenberg-Marquardt (Marquardt's scaling). The points are eliminated first (Schur complement); what remains is solved
+as a banded system of poses, ordered so that photos seeing the same points are near each other, with the few lens
+parameters as a border. Robust by Huber weights on the length of a pixel residual. See Triggs et al. 2000, "Bundle
+adjustment: a modern synthesis".
 """
 
 from dataclasses import dataclass, replace
@@ -28,8 +29,8 @@ Array = NDArray[np.float64]
 class Observations:
     """Where points are seen. Sorted by point.
 
-    Attributes: image, point: (m,) int32; xy: (m, 2) pixels; sigma_px: (m,) standard deviation of each coordinate; lens: (n,) int32 index of each
-    image's lens; aspect: (lenses,) fy / fx.
+    Attributes: image, point: (m,) int32; xy: (m, 2) pixels; sigma_px: (m,) standard deviation of each coordinate;
+    lens: (n,) int32 index of each image's lens; aspect: (lenses,) fy / fx.
     """
 
     image: NDArray[np.int32]
@@ -42,7 +43,9 @@ class Observations:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The unknowns: rotation (n, 3, 3) world-to-camera, position (n, 3), lens (lenses, 8) in the order LENS, points (p, 3)."""
+    """The unknowns: rotation (n, 3, 3) world-to-camera, position (n, 3), lens (lenses, 8) in the order LENS, points
+    (p, 3).
+    """
 
     rotation: Array
     position: Array
@@ -52,10 +55,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """What is known beside the pixels. A standard deviation of infinity means nothing is known, of 0 (lens only) that it is held fixed.
+    """What is known beside the pixels.
 
-    Attributes: position, position_sigma: (n, 3) metres; axis, axis_sigma: (n, 3) direction of the optical axis and (n,) radians; lens,
-    lens_sigma: (lenses, 8); points, points_sigma: (p, 3) metres.
+    A standard deviation of infinity means that nothing is known, one of 0 (lens only) that it is held fixed.
+
+    Attributes: position, position_sigma: (n, 3) metres; axis, axis_sigma: (n, 3) direction of the optical axis and
+    (n,) radians; lens, lens_sigma: (lenses, 8); points, points_sigma: (p, 3) metres.
     """
 
     position: Array
@@ -96,7 +101,8 @@ def minimise(
 ) -> State:
     """The state that fits best, from a state nearby.
 
-    Stops when the cost falls by less than `tolerance` of itself, after `iterations`, or when no step lowers it. `huber` is in standard deviations.
+    Stops when the cost falls by less than `tolerance` of itself, after `iterations`, or when no step lowers it.
+    `huber` is in standard deviations.
     """
     layout = _Layout(state, seen)
     cost = _cost(state, seen, priors, huber)
@@ -207,7 +213,10 @@ def _step(
         return None
     image_step = (solved[:, -1] - solved[:, :-1] @ lens_step).reshape(n, 6)[layout.rank]
     lens_step = lens_step.reshape(lenses, 8)
-    point_step = _back_substitute(*eliminated, layout.start, seen.image, seen.point, seen.lens, image_step, lens_step)
+    inverse, point_right, W, W_lens = eliminated
+    point_step = _back_substitute(
+        inverse, point_right, W, W_lens, layout.start, seen.image, seen.point, seen.lens, image_step, lens_step
+    )
     if not (np.isfinite(image_step).all() and np.isfinite(point_step).all()):
         return None
     return replace(
@@ -275,7 +284,9 @@ def _residuals(rotation, position, lens, points, image, point, xy, lens_of, aspe
 
 @numba.njit(cache=True, nogil=True)
 def _jacobian(R, C, X, lens, scale, free, aspect, xy, J_pose, J_lens, J_point, residual):  # type: ignore[no-untyped-def]
-    """Fill the derivatives of one projection by pose (turn, position), lens and point, and its residual; False when behind the camera."""
+    """Fill one projection's derivatives by pose (turn, position), lens, point, and its residual; False if behind the
+    camera.
+    """
     dx, dy, dz = X[0] - C[0], X[1] - C[1], X[2] - C[2]
     u = R[0, 0] * dx + R[0, 1] * dy + R[0, 2] * dz
     v = R[1, 0] * dx + R[1, 1] * dy + R[1, 2] * dz
@@ -343,8 +354,9 @@ def _eliminate(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Add every point's observations to the normal equations and eliminate the point.
 
-    Fills band (row 6 * rank + a holds the lower triangle's column), border, corner and both right sides in place; returns what
-    back-substitution needs: the inverse of each point's block, its right side, and its coupling with poses and lenses.
+    Fills band (row 6 * rank + a holds the lower triangle's column), border, corner and both right sides in place;
+    returns what back-substitution needs: the inverse of each point's block, its right side, and its coupling with
+    poses and lenses.
     """
     m, p = len(image), len(points)
     lenses = len(lens)

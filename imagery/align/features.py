@@ -20,9 +20,9 @@ BLUR_LONG_SIDE_PX = 667
 class Features:
     """Key points of a photo.
 
-    Attributes: xy: (n, 2) float32 pixels of the full-size photo; descriptors: (n, 128) uint8 RootSIFT; colours: (n,) uint8 grey values
-    around the points; sharpness: variance of the Laplacian of the reduced image relative to the variance of its grey values; blurred photos have a
-    small one.
+    Attributes: xy: (n, 2) float32 pixels of the full-size photo; descriptors: (n, 128) uint8 RootSIFT; colours: (n,)
+    uint8 grey values around the points; sharpness: variance of the Laplacian of the reduced image relative to the
+    variance of its grey values; blurred photos have a small one.
     """
 
     xy: NDArray[np.float32]
@@ -40,8 +40,8 @@ def extract(path: str | Path, *, long_side_px: int = 1333, count: int = 2500) ->
     height, width = full.shape
     shrink = min(1.0, long_side_px / max(height, width))
     size = round(width * shrink), round(height * shrink)
-    grey = cv2.resize(full, size, interpolation=cv2.INTER_AREA) if shrink < 1 else full
-    sift = cv2.SIFT_create(count, 3, 0.02, 10, 1.6)
+    grey = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8) if shrink < 1 else full
+    sift = cv2.SIFT.create(count, 3, 0.02, 10, 1.6)
     points, raw = sift.detectAndCompute(_stretched(grey), None)
     if raw is None or not points:
         empty = np.zeros(0, np.uint8)
@@ -50,7 +50,9 @@ def extract(path: str | Path, *, long_side_px: int = 1333, count: int = 2500) ->
     near = np.clip(np.rint(xy).astype(int), 0, [size[0] - 1, size[1] - 1])
     colours = cv2.blur(grey, (5, 5))[near[:, 1], near[:, 0]]
     to_full = np.array([width / size[0], height / size[1]], np.float32)
-    return Features((xy + 0.5) * to_full - 0.5, _root_sift(raw[:count]), colours, _sharpness(grey))
+    return Features(
+        (xy + 0.5) * to_full - 0.5, _root_sift(np.asarray(raw[:count], np.float32)), colours, _sharpness(grey)
+    )
 
 
 def save_features(path: str | Path, features: Features) -> None:

@@ -15,7 +15,8 @@ MIN_INLIERS = 12
 
 
 def match_pair(first: Features, second: Features, threshold_px: float) -> NDArray[np.int32]:
-    """Matches (m x 2 indices into the two photos' features) that agree with one fundamental matrix within `threshold_px`.
+    """Matches (m x 2 indices into the two photos' features) that agree with one fundamental matrix within
+    `threshold_px`.
 
     Empty when too few agree to trust that the photos show the same ground.
     """
@@ -39,7 +40,9 @@ def match_pair(first: Features, second: Features, threshold_px: float) -> NDArra
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _mutual(similarity, ratio):  # type: ignore[no-untyped-def]
-    """Mutual nearest neighbours (m x 2) of a similarity matrix of unit vectors, whose distance is below `ratio` of the next."""
+    """Mutual nearest neighbours (m x 2) of a similarity matrix of unit vectors, whose distance is below `ratio` of
+    the next.
+    """
     rows, columns = similarity.shape
     best_row = np.full(columns, -1, np.int32)
     best_value = np.full(columns, np.float32(-2), np.float32)

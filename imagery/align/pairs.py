@@ -1,4 +1,6 @@
-"""Which photos to match: those whose ground is likely to overlap, by position, or by likeness where positions are missing."""
+"""Which photos to match: those whose ground is likely to overlap, by position, or by likeness where positions are
+missing.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,9 @@ CANDIDATES = 40
 def pairs_by_position(positions: NDArray[np.float64], reach_m: float = np.inf) -> NDArray[np.int32]:
     """Pairs (m x 2, i < j, sorted) of photos near each other.
 
-    Each photo is paired with its two nearest and with the nearest one in each of eight directions, so that neighbouring flight lines
-    are tied although photos of the same line are nearer. `positions` is n x 2 in metres; `reach_m` is the greatest distance.
+    Each photo is paired with its two nearest and with the nearest one in each of eight directions, so that
+    neighbouring flight lines are tied although photos of the same line are nearer. `positions` is n x 2 in metres;
+    `reach_m` is the greatest distance.
     """
     n = len(positions)
     if n < 2:

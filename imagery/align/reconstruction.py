@@ -1,7 +1,8 @@
 """The result of aligning photos: cameras, poses and tie points, and the file that carries it (`reconstruction.json`).
 
-Inside, everything is in a local east-north-up frame in metres; the file holds positions in the output reference system, with
-rotations turned by the meridian convergence there, so that it can be used beside `ortho.tif` without this program.
+Inside, everything is in a local east-north-up frame in metres; the file holds positions in the output reference
+system, with rotations turned by the meridian convergence there, so that it can be used beside `ortho.tif` without
+this program.
 """
 
 import json
@@ -27,8 +28,9 @@ INTRINSICS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 class Pose:
     """Where one photo was taken.
 
-    Attributes: camera: id of its camera; position: east, north, up in metres, local frame; rotation: 3 x 3 world-to-camera,
-    ``x_camera = rotation @ (x_world - position)``; tied: False when it was placed by GNSS and its neighbours' attitude only.
+    Attributes: camera: id of its camera; position: east, north, up in metres, local frame; rotation: 3 x 3
+    world-to-camera, ``x_camera = rotation @ (x_world - position)``; tied: False when it was placed by GNSS and its
+    neighbours' attitude only.
     """
 
     camera: str
@@ -53,8 +55,8 @@ def _no_pixels() -> NDArray[np.float32]:
 class Reconstruction:
     """Aligned photos.
 
-    Attributes: frame: the local frame of all coordinates here; crs: reference system of the products; vertical_datum: what
-    heights are above; cameras: by id; images: poses by the photo's path relative to the photos' folder (posix);
+    Attributes: frame: the local frame of all coordinates here; crs: reference system of the products; vertical_datum:
+    what heights are above; cameras: by id; images: poses by the photo's path relative to the photos' folder (posix);
     points: (n, 3) tie points, local east, north, up; observation_image, observation_point: (m,) int32 indices into
     list(images) and points; observation_xy: (m, 2) float32 pixels of the full-size photo.
     """

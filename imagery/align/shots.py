@@ -1,6 +1,9 @@
-"""What the photos say of themselves, gathered for the alignment: cameras, positions in the local frame, heights, attitudes."""
+"""What the photos say of themselves, gathered for the alignment: cameras, positions in the local frame, heights,
+attitudes.
+"""
 
 from dataclasses import dataclass
+from datetime import UTC
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +36,11 @@ class Dropped:
 class Shots:
     """The usable photos of a job.
 
-    Attributes: names: paths relative to the photos' folder; photos; frame: the local frame; lens: (n,) index into cameras; cameras;
-    near_m: (n, 2) east, north, for photos without position that of their neighbours in time; gnss_m: (n, 3) east, north, up, NaN where unknown;
-    gnss_sigma_m: (n, 3); rtk: (n,); height_rel_m: (n,) above the take-off point or NaN; level: (n, 3, 3) world-to-camera for yaw 0;
-    gimbal: (n,) whether the photo states its pitch.
+    Attributes: names: paths relative to the photos' folder; photos; frame: the local frame; lens: (n,) index into
+    cameras; cameras; near_m: (n, 2) east, north, for photos without position that of their neighbours in time;
+    gnss_m: (n, 3) east, north, up, NaN where unknown; gnss_sigma_m: (n, 3); rtk: (n,); height_rel_m: (n,) above the
+    take-off point or NaN; level: (n, 3, 3) world-to-camera for yaw 0; gimbal: (n,) whether the photo states its
+    pitch.
     """
 
     names: list[str]
@@ -63,7 +67,8 @@ def gather(named: dict[str, Photo]) -> tuple[Shots, list[Dropped]]:
     if len(placed) < 3:
         few = "none of the photos has" if not placed else f"only {len(placed)} of {len(named)} photos have"
         raise NotEnoughDataError(
-            f"{few} a GPS position (3 are the least): write positions into them first (`skyrelief geotag PHOTOS --log FILE`)"
+            f"{few} a GPS position (3 are the least): "
+            "write positions into them first (`skyrelief geotag PHOTOS --log FILE`)"
         )
     lon, lat = np.array([photo.lon for photo in placed], float), np.array([photo.lat for photo in placed], float)
     frame = LocalFrame.around(lon, lat)
@@ -129,7 +134,8 @@ def _lenses(photos: list[Photo]) -> tuple[list[Camera], NDArray[np.int32]]:
 def _positions(photos: list[Photo], frame: LocalFrame) -> tuple[Array, NDArray[np.bool_], Array]:
     """Positions, whether they are RTK-fixed, and standard deviations.
 
-    Heights are those above take-off, which are steadier, shifted flight by flight to the mean of those above sea level.
+    Heights are those above take-off, which are steadier, shifted flight by flight to the mean of those above sea
+    level.
     """
     n = len(photos)
     gnss, sigma = np.full((n, 3), np.nan), np.tile(GNSS_SIGMA_M, (n, 1))
@@ -149,9 +155,14 @@ def _positions(photos: list[Photo], frame: LocalFrame) -> tuple[Array, NDArray[n
     return gnss, rtk, sigma
 
 
+def _stamps(photos: list[Photo]) -> Array:
+    """Seconds by the cameras' clocks, NaN where a photo has no time."""
+    return np.array([p.time.replace(tzinfo=UTC).timestamp() if p.time else np.nan for p in photos], float)
+
+
 def _flights(photos: list[Photo]) -> list[NDArray[np.intp]]:
     """Indices of the photos of each flight: with a pause of ten minutes, or another drone, begins another."""
-    stamp = np.array([photo.time.replace(tzinfo=None).timestamp() if photo.time else np.nan for photo in photos])
+    stamp = _stamps(photos)
     if np.isnan(stamp).any():
         return [np.arange(len(photos))]
     body = np.unique([f"{photo.make} {photo.model}" for photo in photos], return_inverse=True)[1]
@@ -162,10 +173,10 @@ def _flights(photos: list[Photo]) -> list[NDArray[np.intp]]:
 
 def _between(photos: list[Photo], gnss: Array) -> Array:
     """Positions with the gaps filled from the neighbours in time (or in order where a photo has no time)."""
-    has = np.isfinite(gnss).all(axis=1)
+    has = np.asarray(np.isfinite(gnss).all(axis=1))
     if has.all():
         return gnss
-    stamp = np.array([photo.time.replace(tzinfo=None).timestamp() if photo.time else np.nan for photo in photos])
+    stamp = _stamps(photos)
     when = np.arange(len(photos), dtype=float) if np.isnan(stamp).any() else stamp
     order = np.argsort(when[has], kind="stable")
     filled = [np.interp(when, when[has][order], gnss[has, axis][order]) for axis in (0, 1)]

@@ -1,8 +1,8 @@
 """First poses: yaw, height above ground and place of every photo from the photos themselves and GNSS, on flat ground.
 
-A photo of flat ground taken straight down is a similarity of a map of that ground: its rotation is the yaw, its scale the height. All
-photos' similarities are solved at once from their matches, held by the GNSS positions. The yaw that a photo states is not used:
-it is often off by 180 degrees.
+A photo of flat ground taken straight down is a similarity of a map of that ground: its rotation is the yaw, its scale
+the height. All photos' similarities are solved at once from their matches, held by the GNSS positions. The yaw that a
+photo states is not used: it is often off by 180 degrees.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,9 @@ ROUNDS = 8
 class Block:
     """Photos laid out on flat ground.
 
-    Attributes: east_north_m: (n, 2) camera positions; height_m: (n,) above the ground, for the nominal focal length; yaw_deg: (n,)
-    clockwise from north; pair_residual: (pairs,) median disagreement of the matches relative to the height, NaN without matches.
+    Attributes: east_north_m: (n, 2) camera positions; height_m: (n,) above the ground, for the nominal focal length;
+    yaw_deg: (n,) clockwise from north; pair_residual: (pairs,) median disagreement of the matches relative to the
+    height, NaN without matches.
     """
 
     east_north_m: NDArray[np.float64]
@@ -52,9 +53,9 @@ def solve_block(
 ) -> Block:
     """Solve all photos' similarities.
 
-    `plane_xy`: per photo, the features' (x to the right, y to the top) on the unit plane below a level camera; `gnss_m`: n x 2, with
-    `trust` (n,) 1 where measured, nearly 0 where guessed; `height_m`: the rough
-    height above ground, used as a unit. Photos without matches keep their GNSS position and the median height, yaw NaN.
+    `plane_xy`: per photo, the features' (x to the right, y to the top) on the unit plane below a level camera;
+    `gnss_m`: n x 2, with `trust` (n,) 1 where measured, nearly 0 where guessed; `height_m`: the rough height above
+    ground, used as a unit. Photos without matches keep their GNSS position and the median height, yaw NaN.
     """
     n = len(plane_xy)
     ties = [_similar(plane_xy[i], plane_xy[j], m) for (i, j), m in zip(pairs, matches, strict=True)]
@@ -113,7 +114,9 @@ def _linear(
     gnss_sigma_m: float,
     height_m: float,
 ) -> NDArray[np.float64]:
-    """One weighted least squares solution for (a, b, east, north) of every photo, with ground = [[a, -b], [b, a]] xy + (east, north)."""
+    """One weighted least squares solution for a, b, east, north of every photo: ground = [[a, -b], [b, a]] xy +
+    (east, north).
+    """
     n = len(plane_xy)
     rows, columns, values = [], [], []
     right: list[NDArray[np.float64]] = []

@@ -11,7 +11,8 @@ __all__ = ["Tracks", "join"]
 class Tracks:
     """Observations of ground points, sorted by point.
 
-    Attributes: image, feature, point: (m,) int32; a point is seen at most once in an image and in at least two images.
+    Attributes: image, feature, point: (m,) int32; a point is seen at most once in an image and in at least two
+    images.
     """
 
     __slots__ = ("feature", "image", "point")
@@ -23,7 +24,8 @@ class Tracks:
 def join(counts: list[int], pairs: NDArray[np.int32], matches: list[NDArray[np.int32]]) -> Tracks:
     """Join matches to tracks; `counts` is the number of features per image.
 
-    A feature of an image that a track holds twice is a contradiction: only the image's observations are dropped, the rest of the track stays.
+    A feature of an image that a track holds twice is a contradiction: only the image's observations are dropped, the
+    rest of the track stays.
     """
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     ends = [(start[i] + m[:, 0], start[j] + m[:, 1]) for (i, j), m in zip(pairs, matches, strict=True) if len(m)]

@@ -13,7 +13,9 @@ Array = NDArray[np.float64]
 
 
 def ray_directions(state: State, seen: Observations, cameras: list[Camera]) -> Array:
-    """Unit directions (m, 3) in the world along which the observations look; `cameras` are the lenses in their present state."""
+    """Unit directions (m, 3) in the world along which the observations look; `cameras` are the lenses in their
+    present state.
+    """
     rays = np.empty((len(seen.image), 3))
     lens = seen.lens[seen.image]
     for index, camera in enumerate(cameras):
@@ -24,17 +26,18 @@ def ray_directions(state: State, seen: Observations, cameras: list[Camera]) -> A
 
 
 def triangulate(state: State, seen: Observations, rays: Array, keep: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Points (p, 3) nearest to the rays of the kept observations, and the widest angle in radians between any ray and the first.
+    """Points (p, 3) nearest to the rays of the kept observations, and the widest angle in radians between any ray and
+    the first.
 
     Points with fewer than two kept observations, or behind a camera, are NaN with angle 0.
     """
     count = int(seen.point.max(initial=-1)) + 1
-    return _nearest_points(count, seen.point, state.position[seen.image], rays, keep)  # type: ignore[no-any-return]
+    return _nearest_points(count, seen.point, state.position[seen.image], rays, keep)
 
 
 @numba.njit(cache=True, nogil=True)
 def _nearest_points(count, point, origin, rays, keep):  # type: ignore[no-untyped-def]
-    """Minimise the sum of squared distances to the rays, weighted by 1 / distance squared on a second pass (angles, not metres)."""
+    """Least squared distances to the rays, on a second pass weighted by 1 / distance squared (angles, not metres)."""
     A, b = np.zeros((count, 3, 3)), np.zeros((count, 3))
     found, angle, times = np.full((count, 3), np.nan), np.zeros(count), np.zeros(count, np.int32)
     first = np.zeros((count, 3))
