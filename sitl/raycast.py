@@ -179,9 +179,9 @@ def _wall_tone(along, up, seed):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath=True)
-def _cast(
+def _cast(  # type: ignore[no-untyped-def]
     dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, cell, origin, directions, step, detail, out
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     height, width = out.shape[:2]
     c0, r0, z0 = origin[0], origin[1], origin[2]
     flat = DIRECT * sun[2] + DIFFUSE

@@ -137,10 +137,10 @@ def _texture(u: float, v: float, rise: float, material: int, seed: int) -> float
 
 
 @numba.njit(cache=True, nogil=True)
-def _roof(
+def _roof(  # type: ignore[no-untyped-def]
     dtm, dsm, rgb, labels, lost, left, top, cell, x, y, angle, parts, base, wall, pitch, form, material, colour, wall_colour,
     kind, holes, collapse, side, heap, apron, tarp, label, seed,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """The building cell by cell. kind: see KINDS; holes, collapse: thresholds of the damage fields."""
     ca, sa = np.cos(angle), np.sin(angle)
     for r in range(dsm.shape[0]):

@@ -135,8 +135,8 @@ class World:
         corners = np.array([[0.0, 0.0], [400.0, 0.0], [0.0, 400.0]])
         lon, lat = self.frame.to_geographic(corners[:, 0], corners[:, 1])
         x, y = pyproj.Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
-        col, row = ~self.transform * np.array([x, y])
-        cr = np.column_stack([np.asarray(col), np.asarray(row)]) - 0.5
+        grid = self.transform
+        cr = np.column_stack([(np.asarray(x) - grid.c) / grid.a, (np.asarray(y) - grid.f) / grid.e]) - 0.5
         linear = np.column_stack([(cr[1] - cr[0]) / 400, (cr[2] - cr[0]) / 400])
         return np.column_stack([linear, cr[0]])
 

@@ -32,7 +32,7 @@ def save_world(world: World, folder: Path, progress: Progress) -> None:
     with atomic_directory(folder) as target:
         truth = target / "truth"
         truth.mkdir()
-        rasters = {
+        rasters: dict[str, NDArray[Any]] = {
             "ortho": world.ortho,
             "dsm": world.dsm,
             "dtm": world.dtm,
@@ -149,7 +149,8 @@ def world_from_geotiffs(ortho_path: Path, dsm_path: Path, dtm_path: Path | None)
         raise BadInputError(f"{ortho_path} and {dsm_path}: not readable as GeoTIFFs ({error})") from error
     crs = pyproj.CRS.from_user_input(crs)
     rows, cols = shape_
-    corners = np.array([transform * point for point in ((0, 0), (cols, 0), (cols, rows), (0, rows))])
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+    corners = unit * [cols * transform.a, rows * transform.e] + [transform.c, transform.f]
     lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*corners.T)
     frame = LocalFrame.around(lon, lat)
     image = np.ascontiguousarray(np.moveaxis(rgb, 0, -1))

@@ -7,8 +7,6 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
-from rasterio.windows import Window
-from rasterio.windows import transform as window_transform
 from shapely.affinity import translate
 
 from sitl.world.draw import Tile
@@ -60,11 +58,12 @@ def _attributes(house: House) -> dict[str, object]:
 def _measured(shape: shapely.Polygon, after: Tile, before: Tile, transform: Affine) -> dict[str, float]:
     rows, cols = after.dsm.shape
     west, south, east, north = shape.bounds
-    c0, r0 = (int(np.floor(v)) for v in ~transform * (west, north))
-    c1, r1 = (int(np.ceil(v)) for v in ~transform * (east, south))
+    c0, c1 = (int(rounded((x - transform.c) / transform.a)) for rounded, x in ((np.floor, west), (np.ceil, east)))
+    r0, r1 = (int(rounded((y - transform.f) / transform.e)) for rounded, y in ((np.floor, north), (np.ceil, south)))
     r0, c0, r1, c1 = max(r0, 0), max(c0, 0), min(r1, rows), min(c1, cols)
     part = (slice(r0, r1), slice(c0, c1))
-    local = window_transform(Window(c0, r0, c1 - c0, r1 - r0), transform)
+    grid = transform
+    local = Affine(grid.a, 0, grid.c + c0 * grid.a, 0, grid.e, grid.f + r0 * grid.e)
     inside = geometry_mask([shape], (r1 - r0, c1 - c0), local, invert=True)
     ground = after.dtm[part][inside]
     now, then = after.dsm[part][inside], before.dsm[part][inside]

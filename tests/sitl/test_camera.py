@@ -1,0 +1,179 @@
+"""Photos of a world: the geometry is the camera's own, near things hide far ones, and the files say what a drone's say."""
+
+import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import cv2
+import numpy as np
+import pytest
+
+from imagery.core.camera import Camera, rotation_from_gimbal
+from imagery.core.errors import BadInputError
+from imagery.core.photo import read_photo
+from imagery.core.photolog import PhotoRecord
+from sitl.camera import Look, photograph, render
+from sitl.world import World
+
+CAMERA = Camera.from_sensor(
+    id="test",
+    width_px=960,
+    height_px=720,
+    sensor_width_mm=17.3,
+    sensor_height_mm=13.0,
+    focal_length_mm=12.3,
+    make="DJI",
+    models=("M3E",),
+)
+LENS = replace(CAMERA, k1=-0.08, k2=0.03, p1=8e-4, p2=-6e-4, cx=470.3, cy=365.1)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World.generate(3, size_m=(220, 200), cell_m=0.1, margin_m=40)
+
+
+@pytest.fixture(scope="module")
+def board(world: World) -> tuple[World, np.ndarray]:
+    """The world's ground without colours, with bright discs at known places of the surface; (n, 3) local east, north, up."""
+    rng = np.random.default_rng(0)
+    places = rng.uniform(-45, 45, (60, 2))
+    apart = [i for i in range(60) if all(np.hypot(*(places[i] - places[j])) > 4 for j in range(i))]
+    linear, offset = world.grid_from_local[:, :2], world.grid_from_local[:, 2]
+    ortho = np.full_like(world.ortho, 60)
+    for place in places[apart]:
+        col, row = linear @ place + offset
+        shift = 16
+        cv2.circle(ortho, (round(col * shift), round(row * shift)), 6 * shift, (250, 250, 250), -1, cv2.LINE_AA, 4)
+    ground = replace(world, ortho=ortho, dsm=world.dtm, labels=np.zeros_like(world.labels))
+    points = np.column_stack([places[apart], world.height_at(*places[apart].T, "dtm")])
+    return ground, points
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, -90, 0), (33, -90, 2), (200, -70, -3)])
+def test_known_points_land_on_their_pixels(
+    board: tuple[World, np.ndarray], yaw: float, pitch: float, roll: float
+) -> None:
+    ground, points = board
+    rotation = rotation_from_gimbal(yaw, pitch, roll)
+    back = 20 * (pitch > -80)
+    position = np.array([-back * math.sin(math.radians(yaw)), -back * math.cos(math.radians(yaw)), 290.0])
+    image = cv2.cvtColor(render(ground, LENS, position, rotation), cv2.COLOR_RGB2GRAY)
+    expected = LENS.project((points - position) @ rotation.T)
+    inside = ((expected > 20) & (expected < [LENS.width_px - 20, LENS.height_px - 20])).all(1)
+    assert inside.sum() >= 10
+    errors = []
+    for x, y in expected[inside]:
+        c, r = round(x) - 12, round(y) - 12
+        patch = np.clip(image[r : r + 25, c : c + 25].astype(float) - 95, 0, None)
+        yy, xx = np.mgrid[r : r + 25, c : c + 25]
+        errors.append([(patch * xx).sum() / patch.sum() - x, (patch * yy).sum() / patch.sum() - y])
+    assert np.abs(np.mean(errors, 0)).max() < 0.05
+    assert np.hypot(*np.array(errors).T).max() < 0.25  # the discs' own rasterisation included
+
+
+def test_a_photo_shows_the_true_orthophoto_where_nothing_stands_in_between(world: World) -> None:
+    """Project the surface into photos and compare with the orthophoto: no offset, whatever the lens and the attitude."""
+    for yaw, roll in ((0, 0), (75, 3)):
+        rotation, position = rotation_from_gimbal(yaw, -90, roll), np.array([5.0, -3.0, 285.0])
+        image = render(world, LENS, position, rotation)
+        east, north = np.meshgrid(np.arange(-22, 22, 0.1), np.arange(18, -18, -0.1))
+        up = world.height_at(east, north)
+        pixels = LENS.project((np.column_stack([east.ravel(), north.ravel(), up.ravel()]) - position) @ rotation.T)
+        mapped = cv2.remap(
+            image, *pixels.reshape(*east.shape, 2).astype(np.float32).transpose(2, 0, 1), cv2.INTER_LINEAR
+        )
+        col, row = np.moveaxis(np.stack([east, north, np.ones_like(east)], -1) @ world.grid_from_local.T, -1, 0).astype(
+            np.float32
+        )
+        truth = cv2.remap(world.ortho, col, row, cv2.INTER_LINEAR)
+        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float64) for picture in (truth, mapped)]
+        (dx, dy), response = cv2.phaseCorrelate(*grey, cv2.createHanningWindow(grey[0].shape[::-1], cv2.CV_64F))
+        assert response > 0.5
+        assert math.hypot(dx, dy) < 0.3  # cells of 0.1 m: 3 cm, half a pixel of the photo
+
+
+def test_a_house_hides_what_is_behind_it(world: World) -> None:
+    """Seen obliquely, a tall block hides the ground behind it up to where the ray over its edge lands."""
+    dsm = np.full_like(world.dsm, 230.0)
+    colours = np.full_like(world.ortho, 90)
+    linear, offset = world.grid_from_local[:, :2], world.grid_from_local[:, 2]
+    (c0, r0), (c1, r1) = (
+        np.round(linear @ [-10, 15] + offset).astype(int),
+        np.round(linear @ [10, 5] + offset).astype(int),
+    )
+    dsm[r0:r1, c0:c1] = 240.0
+    colours[r0:r1, c0:c1] = (200, 40, 40)
+    colours[: r0 - 1, :] = (40, 200, 40)  # the ground north of the block
+    block = replace(world, dsm=dsm, dtm=np.full_like(dsm, 230.0), ortho=colours, labels=np.zeros_like(world.labels))
+    position = np.array([0.0, -30.0, 260.0])
+    image = render(block, CAMERA, position, rotation_from_gimbal(0, -45))
+    (x, y_roof), (_, y_behind), (_, y_seen) = CAMERA.project(
+        (np.array([[0, 14.5, 240], [0, 18.0, 230], [0, 41.0, 230]]) - position) @ rotation_from_gimbal(0, -45).T
+    )
+    column = image[:, round(x)].astype(int)
+    assert column[round(y_roof), 0] > 150
+    # Behind the far edge (15 m north, 10 m up) the ground is hidden up to 15 + 45 * 10 / 20 = 37.5 m north.
+    assert column[round(y_behind), 1] < 150
+    assert column[round(y_seen), 1] > 150
+    facade = CAMERA.project((np.array([[0, 5.0, 234.0]]) - position) @ rotation_from_gimbal(0, -45).T)[0]
+    assert column[round(facade[1]), 0] > 1.5 * column[round(facade[1]), 1]  # the block's own wall, not smeared ground
+
+
+def test_photos_say_where_they_were_taken(world: World, tmp_path) -> None:
+    lon, lat = world.frame.to_geographic([-10.0, 10.0], [5.0, 5.0])
+    records = [
+        PhotoRecord(lat=float(lat[i]), lon=float(lon[i]), alt_amsl_m=290.25, alt_rel_m=60.25, yaw_deg=271.5, pitch_deg=-4.0,
+        roll_deg=1.5,
+                    time_utc=datetime(2026, 5, 1, 10, 20, i, 250000, tzinfo=UTC), flight=1, seq=i + 1)
+        for i in range(2)
+    ]  # fmt: skip
+    done = photograph(
+        world, CAMERA, records, tmp_path / "photos", gnss_sigma_m=(0, 0), look=Look(gimbal_deg=0, yaw_deg=0)
+    )
+    assert [record.file for record in done] == ["DJI_0001.JPG", "DJI_0002.JPG"]
+    for record, path in zip(records, sorted((tmp_path / "photos").iterdir()), strict=True):
+        photo = read_photo(path)
+        assert (photo.width_px, photo.height_px, photo.make, photo.model) == (960, 720, "DJI", "M3E")
+        assert photo.lat == pytest.approx(record.lat, abs=2e-9)
+        assert photo.lon == pytest.approx(record.lon, abs=2e-9)
+        assert photo.alt_amsl_m == pytest.approx(290.25, abs=0.002)
+        assert photo.alt_rel_m == pytest.approx(60.25, abs=0.001)
+        assert photo.time_utc == record.time_utc
+        assert (photo.gimbal_yaw_deg, photo.gimbal_pitch_deg, photo.flight_pitch_deg) == pytest.approx(
+            (-88.5, -90, -4.0)
+        )
+        assert photo.focal_length_mm == pytest.approx(12.3)
+        decoded = cv2.imread(str(path))
+        assert decoded.shape == (720, 960, 3)
+        assert decoded.std() > 10
+    truth = json.loads((tmp_path / "photos_truth.json").read_text())
+    assert truth["images"]["DJI_0001.JPG"]["position"] == pytest.approx([-10, 5, 290.25], abs=1e-3)
+    assert np.allclose(truth["images"]["DJI_0001.JPG"]["rotation"], rotation_from_gimbal(271.5, -90), atol=1e-9)
+
+
+def test_an_rtk_photo_carries_its_datum_and_its_precision(world: World, tmp_path) -> None:
+    record = PhotoRecord(lat=world.frame.lat_deg, lon=world.frame.lon_deg, alt_amsl_m=280.0)
+    photograph(world, CAMERA, [record], tmp_path / "rtk", gnss_sigma_m=(0.01, 0.02), rtk=True, seed=5)
+    photo = read_photo(tmp_path / "rtk" / "DJI_0001.JPG")
+    assert photo.altitude_datum == "ellipsoid"
+    assert photo.alt_amsl_m == pytest.approx(280.0, abs=0.1)
+    assert photo.rtk_flag == 50
+    assert photo.rtk_std_m == pytest.approx((0.01, 0.01, 0.02))
+
+
+def test_the_same_seed_takes_the_same_photos(world: World, tmp_path) -> None:
+    record = PhotoRecord(lat=world.frame.lat_deg, lon=world.frame.lon_deg, alt_amsl_m=280.0)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        photograph(world, CAMERA, [record], tmp_path / name, seed=seed)
+    a, b, c = ((tmp_path / name / "DJI_0001.JPG").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_exposures_without_a_height_are_refused(world: World, tmp_path) -> None:
+    with pytest.raises(BadInputError, match="alt_amsl_m"):
+        photograph(world, CAMERA, [PhotoRecord(lat=0, lon=0)], tmp_path)
+    with pytest.raises(BadInputError, match="nothing to photograph"):
+        photograph(world, CAMERA, [], tmp_path)
