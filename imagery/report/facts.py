@@ -1,7 +1,6 @@
-"""What the report says in figures: summary, tables, and what is uncertain, from an operation's products alone."""
+"""What the report says in figures: its summary and tables, from an operation's products alone."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from imagery.report.source import Source
 
 __all__ = [
     "Tile",
+    "completeness_percent",
     "damage_rows",
     "date_span",
     "number",
@@ -22,7 +22,6 @@ __all__ = [
     "quality_rows",
     "site_rows",
     "summary_tiles",
-    "uncertainties",
 ]
 
 NARROW_SPACE = "\u202f"
@@ -98,7 +97,7 @@ def summary_tiles(source: Source, words: Words) -> list[Tile]:
             )
     if source.plan:
         note = words(
-            "{photos} photos in {flights} flights",
+            "{photos} photos planned, flights: {flights}",
             photos=number(source.plan.get("photos")),
             flights=number(source.plan.get("flights")),
         )
@@ -213,7 +212,7 @@ def quality_rows(source: Source, words: Words) -> list[tuple[str, str]]:
         (words("Camera positions against GPS, E N H"), _metres(quality.get("gps_residual_m"))),
         (words("Control points, E N H"), _metres(quality.get("control_rmse_m"))),
         (words("Check points, E N H"), _metres(quality.get("check_rmse_m"))),
-        (words("Surface measured"), number(_completeness(quality), 1, "%")),
+        (words("Surface measured"), number(completeness_percent(quality), 1, "%")),
         (words("Coordinate system"), _crs_name(source)),
         (words("Heights"), str((source.reconstruction or {}).get("vertical_datum") or "–")),
     ]
@@ -225,7 +224,8 @@ def _metres(values: Any) -> str:
     return " / ".join(number(value, 2) for value in values) + "\u00a0m"
 
 
-def _completeness(quality: dict[str, Any]) -> float | None:
+def completeness_percent(quality: dict[str, Any]) -> float | None:
+    """The share of the surface that was measured rather than filled in, in percent."""
     value = quality.get("completeness")
     return None if not isinstance(value, int | float) else 100 * float(value)
 
@@ -240,127 +240,3 @@ def _crs_name(source: Source) -> str:
         return str(text)[:60]
     code = crs.to_authority()
     return f"{crs.name} ({':'.join(code)})" if code else crs.name
-
-
-def uncertainties(source: Source, words: Words) -> list[str]:
-    """What a reader must know before relying on the page, most important first."""
-    return [
-        text for group in (_about_damage, _about_sites, _about_people, _about_survey) for text in group(source, words)
-    ]
-
-
-def _about_damage(source: Source, words: Callable[..., str]) -> list[str]:
-    buildings = source.buildings
-    if buildings is None or not len(buildings):
-        return []
-    said = []
-    if "notation" in buildings and buildings["notation"].fillna("").str.contains("not fitted to this event").any():
-        said.append(
-            words(
-                "The damage grades come from a model that was not fitted to this event: use them to sort, not to decide. Labelling 20 to 50 buildings and grading again makes them much better."
-            )
-        )
-    unknown = int((buildings["damage_gra"] == "Not analysed").sum())
-    if unknown:
-        said.append(
-            words(
-                "{unknown} of {total} buildings could not be analysed. They are not counted as undamaged.",
-                unknown=number(unknown),
-                total=number(len(buildings)),
-            )
-        )
-    if "grade_set" in buildings:
-        several = int(buildings["grade_set"].fillna("").str.contains(",").sum())
-        said.append(words("{count} buildings have more than one likely grade (90 % sets).", count=number(several)))
-    checked = int(buildings["reviewed_by"].notna().sum()) if "reviewed_by" in buildings else 0
-    said.append(
-        words(
-            "{count} of {total} buildings were checked by a person.",
-            count=number(checked),
-            total=number(len(buildings)),
-        )
-    )
-    said.append(
-        words(
-            "Seen from above, damage to walls and inside buildings does not show; light and moderate damage cannot be told apart."
-        )
-    )
-    return said
-
-
-def _about_sites(source: Source, words: Callable[..., str]) -> list[str]:
-    if source.sites is None:
-        return []
-    said = []
-    rules = source.rules or {}
-    standards = rules.get("standards", {})
-    unverified = sum(not entry.get("verified") for entry in standards.values())
-    if unverified:
-        said.append(
-            words(
-                "{count} of the {total} values of the siting standards have not been verified against their primary source.",
-                count=number(unverified),
-                total=number(len(standards)),
-            )
-        )
-    unknown = rules.get("totals", {}).get("rules_unknown")
-    if unknown:
-        said.append(
-            words(
-                "{count} checks of rules could not be decided from the survey: they must be made on the ground.",
-                count=number(unknown),
-            )
-        )
-    open_questions = [name for name, state in (rules.get("known") or {}).items() if state == "unknown"]
-    if open_questions:
-        said.append(words("Not known to the siting: {names}.", names=", ".join(words(name) for name in open_questions)))
-    said.append(
-        words(
-            "Ownership, contamination, protection and the wishes of the people are not visible in a survey: ask before a site is used."
-        )
-    )
-    return said
-
-
-def _about_people(source: Source, words: Callable[..., str]) -> list[str]:
-    if source.needs is None:
-        return []
-    return [
-        words(
-            "People and items follow from probabilities of damage and an assumed occupancy; P10 and P90 say how far they may be off. Casualties are not estimated."
-        )
-    ]
-
-
-def _about_survey(source: Source, words: Callable[..., str]) -> list[str]:
-    said = []
-    quality = source.quality
-    if quality:
-        if _metres(quality.get("control_rmse_m")) == "–":
-            said.append(
-                words(
-                    "No ground control was used: positions are as good as the drone's satellite navigation, as a rule 1 to 5 m, and heights worse."
-                )
-            )
-        complete = _completeness(quality)
-        if complete is not None and complete < 99.95:
-            said.append(
-                words(
-                    "{percent} of the surface was measured; the rest is filled in from around it.",
-                    percent=number(complete, 1, "%"),
-                )
-            )
-        dropped = len(quality.get("photos_dropped") or [])
-        if dropped:
-            said.append(words("{count} photos could not be used.", count=number(dropped)))
-    if source.plan and source.photos and len(source.photos) < source.plan.get("photos", 0):
-        said.append(
-            words(
-                "{taken} of {planned} planned photos were taken: parts of the area may be missing.",
-                taken=number(len(source.photos)),
-                planned=number(source.plan["photos"]),
-            )
-        )
-    if source.ortho:
-        said.append(words("The image shows one moment; what has changed since is not in this report."))
-    return said

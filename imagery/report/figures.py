@@ -40,12 +40,12 @@ SHARES = {"none": "#4a90c2", "up to a quarter": "#fee08b", "up to a half": "#f46
 LAYOUT = {
     "firebreak": Style("#d9d9d9", "#737373", 0.5, 0.55, dashed=True),
     "road": Style(edge="#4d4d4d", width=3.0),
-    "path": Style(edge="#c2a878", width=1.2),
+    "path": Style(edge="#a07a3a", width=1.8),
     "facility": Style("#9e7bb5", "#4a2c63", 0.6, 0.9),
     "tent": Style("#ffffff", "#1f4e79", 0.5, 0.95),
     "latrine": Style("#8c5a2b", "#3d2610", 0.6),
     "water_point": Style("#1f9ed9", "#0b3c5d", 0.6),
-    "lamp": Style("#ffd400", "#7a6500", 0.3, size=5.0),
+    "lamp": Style("#ffd400", "#7a6500", 0.4, size=12.0),
 }
 LAYOUT_NAMES = {
     "firebreak": "Firebreak",
@@ -61,13 +61,14 @@ LAYOUT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An entry of a legend: what it is called, its colours, whether it is a line, a dot or an area, and how many there are."""
+    """An entry of a legend: its name and colours, whether it is a line, a dot or an area, how many there are, its opacity."""
 
     name: str
     fill: str
     edge: str
     form: str = "area"
     count: int | None = None
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def sites_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | Non
     page = Map(crs, (low[0], low[1], high[2], high[3]))
     if source.ortho and not coarsen:
         page.image(source.ortho)
-    keys = [Key("Tent site", "#7ee081", "#0b6623", count=len(sites))]
+    keys = [Key("Tent site", "#7ee081", "#0b6623", count=len(sites), opacity=0.6)]
     if buildings is not None:
         for grade in ("Damaged", "Destroyed"):
             chosen = buildings.geometry[buildings["damage_gra"] == grade]
@@ -176,7 +177,7 @@ def site_figure(source: Source, crs: pyproj.CRS, site_id: int, coarsen: bool) ->
     if source.ortho and not coarsen:
         page.image(source.ortho, pale=0.35)
     page.shapes(site.geometry, Style("#7ee081", "#0b6623", 1.8, 0.25))
-    keys = [Key("Tent site", "#7ee081", "#0b6623")]
+    keys = [Key("Tent site", "#7ee081", "#0b6623", opacity=0.5)]
     for name, style in LAYOUT.items():
         layer = _layer(source, name, crs)
         chosen = layer[layer["site_id"] == site_id] if layer is not None and "site_id" in layer else None
@@ -207,15 +208,16 @@ def plan_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | None
         ("Survey area", kinds["area"], Style("#2b6cb0", "#1a4971", 1.6, 0.12), "area"),
         ("Not flown over", kinds["no_fly"], Style("#c53030", "#7b1e1e", 1.2, 0.35), "area"),
         ("Flight path", kinds["flight"], Style(edge="#1a4971", width=0.9), "line"),
-        ("Planned photo", [] if taken else kinds["photo"], Style("#f6ad55", "#7b341e", 0.3, size=7.0), "dot"),
-        ("Photo taken", taken, Style("#38a169", "#1c4532", 0.3, size=7.0), "dot"),
+        ("Planned photo", [] if taken else kinds["photo"], Style("#f6ad55", "#7b341e", 0.3, size=13.0), "dot"),
+        ("Photo taken", taken, Style("#38a169", "#1c4532", 0.3, size=13.0), "dot"),
         ("Take-off and landing", kinds["home"], Style("#111111", "#ffffff", 1.0, size=45.0), "dot"),
     )
     keys = []
     for name, shapes, style, form in drawn:
         if shapes:
             page.shapes(shapes, style)
-            keys.append(Key(name, style.fill, style.edge, form, None if name == "Flight path" else len(shapes)))
+            count = None if name == "Flight path" else len(shapes)
+            keys.append(Key(name, style.fill, style.edge, form, count, max(style.opacity, 0.2)))
     return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
 
 

@@ -16,7 +16,7 @@ import rasterio
 import rasterio.errors
 import simplejpeg
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from shapely.geometry.base import BaseGeometry
@@ -81,6 +81,8 @@ class Map:
                     width=self.width_px,
                     height=self.height_px,
                     resampling=Resampling.average,
+                    # Without a mask of its own, an image is taken to be seen everywhere, beyond its edges too.
+                    add_alpha=dataset.nodata is None and MaskFlags.alpha not in dataset.mask_flag_enums[0],
                 ) as view,
             ):
                 bands = [1, 2, 3] if view.count >= 3 else [1, 1, 1]
@@ -140,7 +142,7 @@ class Map:
             text,
             ha="center",
             va="center",
-            fontsize=9,
+            fontsize=11,
             fontweight="bold",
             zorder=6,
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#222222", "linewidth": 0.8},
@@ -173,7 +175,7 @@ class Map:
             textcoords="offset points",
             ha="center",
             va="bottom",
-            fontsize=8,
+            fontsize=10,
             zorder=8,
             bbox=FURNITURE,
         )
@@ -204,7 +206,7 @@ class Map:
             textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=9,
+            fontsize=11,
             fontweight="bold",
             zorder=8,
             bbox=FURNITURE,
@@ -230,8 +232,8 @@ class Map:
         lon0, lat0, lon1, lat1 = to_degrees.transform_bounds(west, south, east, north)
         step_lon, step_lat = _nice_step((lon1 - lon0) / 3), _nice_step((lat1 - lat0) / 3)
         digits = max(0, math.ceil(-math.log10(min(step_lon, step_lat)) - 1e-9))
-        style = {"color": "white", "linewidth": 0.5, "alpha": 0.7, "zorder": 1}
-        text: dict[str, Any] = {"fontsize": 6.5, "zorder": 7, "bbox": FURNITURE}
+        style: dict[str, Any] = {"color": "white", "linewidth": 0.5, "alpha": 0.7, "zorder": 1}
+        text: dict[str, Any] = {"fontsize": 8, "zorder": 7, "bbox": FURNITURE}
         for lon in np.arange(math.ceil(lon0 / step_lon), lon1 / step_lon) * step_lon:
             x, y = to_metres.transform(np.full(9, lon), np.linspace(lat0, lat1, 9))
             self._axes.plot(x, y, **style)

@@ -16,10 +16,10 @@ from imagery.report.facts import (
     quality_rows,
     site_rows,
     summary_tiles,
-    uncertainties,
 )
 from imagery.report.language import Words
 from imagery.report.source import ReportFiles, Source, read_source
+from imagery.report.uncertain import uncertainties
 
 __all__ = ["ReportResult", "write_report"]
 
@@ -114,10 +114,9 @@ def _maps(source: Source, sites: list[dict[str, Any]], coarsen: bool, progress: 
 def _needs(source: Source) -> dict[str, Any]:
     """The order sheet's columns and cells, numbers grouped for reading."""
     rows = source.needs or []
-    names = list(rows[0]) if rows else []
-    columns = [{"name": name, "number": all(_is_number(row[name]) for row in rows)} for name in names]
-    cells = [[_needs_cell(row[column["name"]], column["number"]) for column in columns] for row in rows]
-    return {"needs_columns": columns, "needs_rows": cells}
+    numeric = {name: all(_is_number(row[name]) for row in rows) for name in (rows[0] if rows else [])}
+    cells = [[_needs_cell(row[name], numeric[name]) for name in numeric] for row in rows]
+    return {"needs_columns": numeric, "needs_rows": cells}
 
 
 def _is_number(text: str) -> bool:
@@ -129,6 +128,11 @@ def _is_number(text: str) -> bool:
 
 def _needs_cell(text: str, is_number: bool) -> str:
     return number(float(text), 0 if float(text).is_integer() else 1) if is_number and text else text
+
+
+def _unit(name: str | None) -> str:
+    """A unit as people write it; a plain ratio has none."""
+    return {None: "", "1": "", "percent": "%", "m2": "m²", "degrees": "°"}.get(name, name or "")
 
 
 def _plain(value: Any) -> str:
@@ -145,4 +149,6 @@ def _render(words: Words, **context: Any) -> str:
     environment = Environment(autoescape=True, trim_blocks=False, lstrip_blocks=True, keep_trailing_newline=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     style = Markup(STYLE.read_text(encoding="utf-8"))  # our own file  # noqa: S704
-    return template.render(t=words, number=number, plain=_plain, style=style, language=words.language, **context)
+    return template.render(
+        t=words, number=number, plain=_plain, unit=_unit, style=style, language=words.language, **context
+    )

@@ -101,7 +101,8 @@ def read_source(files: ReportFiles) -> Source:
     missing = tuple(name for name, there in parts.items() if not there)
     if len(missing) == len(parts):
         raise BadInputError(
-            f"{files.plan.parent}: nothing to report on: it holds none of plan/, flights/, stitch/, damage.gpkg, sites.gpkg, needs.csv"
+            f"{files.plan.parent}: nothing to report on: it holds none of plan/, flights/, stitch/, damage.gpkg, "
+            "sites.gpkg, needs.csv"
         )
     return Source(**{name: getattr(source, name) for name in Source.__slots__ if name != "missing"}, missing=missing)
 
