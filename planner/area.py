@@ -109,8 +109,8 @@ def read_shapes(path: Path) -> Shapes:
         shapes = _read_csv(path)
     else:
         raise BadInputError(
-            f"{path}: {suffix or 'no suffix'} is not a known kind of area file: give GeoJSON (.geojson), KML, KMZ, GeoPackage (.gpkg),"
-            " Shapefile (.shp or .zip), WKT (.wkt) or CSV (.csv)"
+            f"{path}: {suffix or 'no suffix'} is not a known kind of area file: give GeoJSON (.geojson), KML, KMZ,"
+            " GeoPackage (.gpkg), Shapefile (.shp or .zip), WKT (.wkt) or CSV (.csv)"
         )
     for geometry, _ in shapes:
         if not geometry.is_empty:
@@ -255,7 +255,8 @@ def _read_vector(path: Path) -> Shapes:
             found: Shapes = [(shape, {}) for shape in shapely.from_wkb(geometries) if shape is not None]
             if meta["crs"] is None and found and _projected(found):
                 raise BadInputError(
-                    f"{path}: its coordinates are in metres but it does not say in which system: add the .prj file, or give GeoJSON"
+                    f"{path}: its coordinates are in metres but it does not say in which system:"
+                    " add the .prj file, or give GeoJSON"
                 )
             shapes += found if meta["crs"] is None else _to_wgs84(found, meta["crs"], path)
     except (DataSourceError, DataLayerError, shapely.GEOSException) as error:

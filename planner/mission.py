@@ -214,11 +214,6 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
     return Mission(home, tuple(items), _fence(plan, flight), (rally,), plan.motion.speed_m_s)
 
 
-def item_count(lines: int, other_vertices: int) -> int:
-    """Items of a flight, home included: four a line, one for each other vertex, take-off, speed and return."""
-    return 4 + 4 * lines + other_vertices
-
-
 def _cm(metres: float) -> float:
     return round(float(metres), 2)
 
@@ -235,10 +230,8 @@ def _fence(plan: SurveyPlan, flight: Flight) -> Fence:
     )
     share = max(3, (MOST_FENCE_VERTICES - len(outer.exterior.coords)) // max(len(zones), 1))
     keep_out = [_few_corners(shapely.Polygon(zone.exterior), share) for zone in zones]
-    return tuple(
-        FencePolygon(_vertices(plan, polygon), inclusion)
-        for polygon, inclusion in [(outer, True), *((z, False) for z in keep_out)]
-    )
+    inclusion = FencePolygon(_vertices(plan, outer), inclusion=True)
+    return (inclusion, *(FencePolygon(_vertices(plan, zone), inclusion=False) for zone in keep_out))
 
 
 def _few_corners(polygon: shapely.Polygon, most: int) -> shapely.Polygon:

@@ -1,7 +1,7 @@
 """Flights: an order of lines cut into contiguous pieces that each fit a battery, balanced by time from home to home.
 
-For a fixed order the shortest possible longest flight is found by bisection, each trial filling flights greedily. Flights end at line ends
-where that needs no more flights, and within lines, at a photo, where it does.
+For a fixed order the shortest possible longest flight is found by bisection, each trial filling flights greedily. Flights
+end at line ends where that needs no more flights, and within lines, at a photo, where it does.
 """
 
 import math
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
 from planner.coverage.choose import Choice, Task
+from planner.timing import path_seconds
 
 __all__ = ["Sortie", "split"]
 
 CUT_EVERY = 4  # photos between the places where a line may be cut
+ITEMS_A_LINE, OTHER_ITEMS = 4, 12  # mission items: of a line; home, take-off, speed, return and corners of the transits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,95 +30,106 @@ class Sortie:
 
 @dataclass(frozen=True, slots=True)
 class _Stops:
-    """Every place where a flight may begin or end: its line, metres along it, seconds flown until then, to it and back."""
+    """Every place where a flight may begin or end.
+
+    Attributes: line and metres along it; seconds flown until there in one go; seconds from or to home; mission items used before
+    the stop's line, and until the stop; whether it is a line's start or end; the seconds that a stop within a line costs;
+    the mission items that a flight may have.
+    """
 
     line: NDArray[np.int64]
     along_m: NDArray[np.float64]
     flown_s: NDArray[np.float64]
+    items_before: NDArray[np.int64]
+    items: NDArray[np.int64]
     transit_s: NDArray[np.float64]
-    is_start: NDArray[np.bool_]  # of a line
+    is_start: NDArray[np.bool_]
     is_end: NDArray[np.bool_]
+    pause_s: float
+    most_items: int
 
 
-def split(task: Task, choice: Choice, usable_s: float, overhead_s: float, drones: int = 1) -> list[Sortie]:
+def split(
+    task: Task, choice: Choice, usable_s: float, overhead_s: float, most_items: int = 650, drones: int = 1
+) -> list[Sortie]:
     """The fewest flights of at most `usable_s` seconds each, of which `overhead_s` go to take-off and landing.
 
-    With several drones there are at least as many flights, a multiple of them. Raises BadInputError where a line's nearest
-    part cannot be flown and returned from within `usable_s`.
+    No flight needs more than `most_items` mission items. With several drones there are at least as many flights, a multiple of
+    them. Raises BadInputError where a place cannot be reached, photographed and returned from within `usable_s`.
     """
-    if math.isinf(usable_s) and drones == 1:
-        return [Sortie(choice.lines, choice.order.ways)]
-    whole, cut = _stops(task, choice, cut=False), _stops(task, choice, cut=True)
-    budget = usable_s - overhead_s
-    nearest = float((2 * cut.transit_s).min())
-    if budget <= nearest:
-        raise BadInputError(
-            f"a flight of {usable_s / 60:.0f} minutes is too short: {(nearest + overhead_s) / 60:.1f} minutes go to reaching the area and"
-            " coming back: move the home nearer, or give --endurance"
-        )
-    fewest = _pieces(cut, budget, task.motion.acceleration_m_s2, task.motion.speed_m_s)
+    whole, cut = _stops(task, choice, most_items, cut=False), _stops(task, choice, most_items, cut=True)
+    budget_s = usable_s - overhead_s
+    fewest = _pieces(cut, budget_s)
     if fewest is None:
+        farthest = float(2 * cut.transit_s.max() + overhead_s) / 60
         raise BadInputError(
-            f"the far end of the area is too far for flights of {usable_s / 60:.0f} minutes: move the home nearer, or give --endurance"
+            f"flights of {usable_s / 60:.0f} minutes are too short: reaching the farthest line and coming back takes"
+            f" {farthest:.1f} minutes: move the home nearer, or give a longer --endurance"
         )
     count = math.ceil(len(fewest) / drones) * drones
     for stops in (whole, cut):
-        pieces = _balanced(stops, count, budget, task)
+        pieces = _balanced(stops, count, budget_s)
         if pieces is not None:
             return [_sortie(task, choice, stops, start, end) for start, end in pieces]
     return [_sortie(task, choice, cut, start, end) for start, end in fewest]
 
 
-def _stops(task: Task, choice: Choice, *, cut: bool) -> _Stops:
-    motion, rows, flown = task.motion, [], 0.0
-    for number, line in enumerate(choice.lines):
+def _stops(task: Task, choice: Choice, most_items: int, *, cut: bool) -> _Stops:
+    motion, rows, flown, items = task.motion, [], 0.0, 0
+    step = CUT_EVERY * task.trigger_m
+    for number, (line, way) in enumerate(zip(choice.lines, choice.order.ways[:-1], strict=True)):
         if number:
-            way = choice.order.ways[number]
-            flown += _way_seconds(way, task)
+            flown += path_seconds(way, motion)
+            items += len(way) - 2
         course = line[1] - line[0]
         length = float(np.hypot(*course))
-        speed = float(motion.ground_speed(*course))
-        step = CUT_EVERY * task.trigger_m
-        inner = np.arange(step, length - step, step) if cut else np.empty(0)
-        seconds = float(motion.rest_to_rest(length, speed))
-        for along in (0.0, *inner, length):
-            share = 0.0 if length == 0 else along / length
-            rows.append((number, along, flown + share * seconds, along == 0.0, along == length))
-        flown += seconds
-    line_of, along_m, flown_s, is_start, is_end = (np.array(column) for column in zip(*rows, strict=True))
-    lengths = np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T)
-    share = along_m / np.maximum(lengths[line_of], 1e-9)
-    points = choice.lines[line_of, 0] + share[:, None] * (choice.lines[line_of, 1] - choice.lines[line_of, 0])
-    return _Stops(line_of, along_m, flown_s, _transits(task, points), is_start, is_end)
-
-
-def _way_seconds(way: NDArray[np.float64], task: Task) -> float:
-    from planner.timing import path_seconds
-
-    return path_seconds(way, task.motion)
+        seconds = float(motion.rest_to_rest(length, motion.ground_speed(*course)))
+        for along in (0.0, *(np.arange(step, length - step, step) if cut else ()), length):
+            share = along / max(length, 1e-9)
+            place = line[0] + share * course
+            rows.append((number, along, flown + share * seconds, items, items + ITEMS_A_LINE, *place))
+        flown, items = flown + seconds, items + ITEMS_A_LINE
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    line_of = columns[0]
+    new = np.r_[True, line_of[1:] != line_of[:-1]]
+    return _Stops(
+        line=line_of,
+        along_m=columns[1],
+        flown_s=columns[2],
+        items_before=columns[3],
+        items=columns[4],
+        transit_s=_transits(task, np.column_stack(columns[5:])),
+        is_start=new,
+        is_end=np.r_[new[1:], True],
+        pause_s=motion.speed_m_s / motion.acceleration_m_s2,
+        most_items=most_items - OTHER_ITEMS,
+    )
 
 
 def _transits(task: Task, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds from home to each point or back, whichever is more."""
     home = np.broadcast_to(task.home, points.shape)
     legs = points - home
-    seconds = task.motion.rest_to_rest(np.hypot(*legs.T), task.motion.ground_speed(*legs.T))
-    back = task.motion.rest_to_rest(np.hypot(*legs.T), task.motion.ground_speed(*-legs.T))
-    seconds = np.maximum(seconds, back)
+    distance = np.hypot(*legs.T)
+    out = task.motion.rest_to_rest(distance, task.motion.ground_speed(*legs.T))
+    seconds = np.maximum(out, task.motion.rest_to_rest(distance, task.motion.ground_speed(*-legs.T)))
     for i in np.flatnonzero(~task.outside.visible(home, points)):
         way = task.outside.way(task.home, points[i])
-        seconds[i] = _way_seconds(way, task) if way is not None else np.inf
+        seconds[i] = np.inf if way is None else path_seconds(way, task.motion)
     return np.asarray(seconds)
 
 
-def _pieces(stops: _Stops, budget_s: float, acceleration: float, speed: float) -> list[tuple[int, int]] | None:
+def _pieces(stops: _Stops, budget_s: float) -> list[tuple[int, int]] | None:
     """Greedy flights of at most `budget_s`: pairs of stops, first and last; None where one stop is out of reach."""
     pieces, start, last = [], 0, len(stops.line) - 1
-    pause = speed / acceleration  # stopping within a line and starting there again
+    pause_at_end = np.where(stops.is_end | stops.is_start, 0.0, stops.pause_s / 2)
     while True:
-        extra = np.where(stops.is_end | stops.is_start, 0.0, pause / 2) + (0.0 if stops.is_start[start] else pause / 2)
-        seconds = stops.transit_s[start] + stops.flown_s - stops.flown_s[start] + extra + stops.transit_s
-        fits = (seconds <= budget_s) & ~stops.is_start
-        fits[: start + 1] = False
+        pause = pause_at_end + (0.0 if stops.is_start[start] else stops.pause_s / 2)
+        seconds = stops.transit_s[start] + stops.flown_s - stops.flown_s[start] + pause + stops.transit_s
+        fits = (seconds <= budget_s) & (stops.items - stops.items_before[start] <= stops.most_items)
+        fits &= stops.is_end | ~stops.is_start
+        fits[:start] = False
+        fits[start] &= bool(stops.is_start[start] and stops.is_end[start])
         if not fits.any():
             return None
         end = int(np.flatnonzero(fits)[-1])
@@ -126,17 +139,16 @@ def _pieces(stops: _Stops, budget_s: float, acceleration: float, speed: float) -
         start = end + 1 if stops.is_end[end] else end
 
 
-def _balanced(stops: _Stops, count: int, budget_s: float, task: Task) -> list[tuple[int, int]] | None:
+def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int]] | None:
     """At most `count` flights with the shortest longest one, or None where `budget_s` does not suffice."""
-    accel, speed = task.motion.acceleration_m_s2, task.motion.speed_m_s
-    high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + speed / accel) + 1.0)
-    best = _pieces(stops, high, accel, speed)
+    high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + stops.pause_s) + 1.0)
+    best = _pieces(stops, high)
     if best is None or len(best) > count:
         return None
     low = 0.0
     while high - low > 0.5:
         middle = (low + high) / 2
-        trial = _pieces(stops, middle, accel, speed)
+        trial = _pieces(stops, middle)
         if trial is not None and len(trial) <= count:
             best, high = trial, middle
         else:

@@ -74,7 +74,7 @@ def straightened(path: ArrayLike) -> list[Point]:
         if not points or math.dist(points[-1], (x, y)) > 1e-3:
             points.append((x, y))
     kept = points[:1]
-    for here, after in zip(points[1:-1], points[2:], strict=True):
+    for here, after in pairwise(points[1:]):
         if _turn_deg(kept[-1], here, after) > 0.05:
             kept.append(here)
     return kept + points[-1:] if len(points) > 1 else points

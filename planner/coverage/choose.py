@@ -1,7 +1,7 @@
 """The fastest way to cover an area: many sweeps are compared by flight time from home to home, complete ones only."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -14,12 +14,14 @@ from planner.coverage.route import Order, order_lines
 from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, inset, sweep
 from planner.timing import Motion, path_seconds
 
-__all__ = ["Choice", "Task", "choose"]
+__all__ = ["Choice", "Task", "choose", "crossed"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 FINALISTS, KICKS = 3, 20
 MOST_ANGLES = 20
 INSET_TRIALS = 4
+CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
+MOST_PATCHES, PATCH_M, SECONDS_A_PATCH = 200, 0.5, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,53 @@ def choose(task: Task, progress: Progress = SILENT) -> Choice:
     limit = int(np.clip(600 / max(len(sweeps[0][1].lines), 1), 5, 24))
     cells = cells_of(task.area)
     routed: list[tuple[float, int, Sweep]] = []
-    most_complete: tuple[float, float, int] = (-1.0, 0.0, 0)
+    incomplete: list[tuple[float, int]] = []
     with progress.stage("routes", limit, "sweeps") as advance:
-        for number, (_, sweep) in enumerate(sweeps):
+        for number, (bound_s, sweep) in enumerate(sweeps):
             if len(routed) >= limit:
                 break
             one, five = _seen(sweep, cells, task)
             if one < 1.0 or five < ENOUGH_FIVE:
-                most_complete = max(most_complete, (one, five, -number))
+                incomplete.append((bound_s + _seconds_to_complete(one, five, task), number))
                 continue
             drawn_in = _drawn_in(sweep, cells, task)
             routed.append((route(task, drawn_in, kicks=0).seconds, number, drawn_in))
             advance(1)
     if not routed:
-        return route(task, sweeps[-most_complete[2]][1], kicks=KICKS)
+        return route(task, _patched(sweeps[min(incomplete)[1]][1], cells, task), kicks=KICKS)
     return min((route(task, sweep, kicks=KICKS) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds)
+
+
+def _patched(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
+    """The sweep with a very short line wherever the area would be seen by no photo, in corners that no line reaches."""
+    turn = math.radians(sweep.angle_deg)
+    course = np.array([math.cos(turn), math.sin(turn)])
+    centres = np.column_stack([axis[cells.inside] for axis in cells.centres()])
+    shapely.prepare(task.region)
+    reachable = centres[shapely.contains_xy(task.region, centres[:, 0], centres[:, 1])]
+    lines, row = sweep.lines, sweep.row
+    for _ in range(MOST_PATCHES):
+        views = parallel_views(cells, lines, sweep.angle_deg, task.trigger_m, (task.width_m, task.height_m))
+        unseen = centres[views == 0]
+        if len(unseen) == 0 or len(reachable) == 0:
+            break
+        middle = _middle_of_first(unseen, task)
+        place = reachable[np.argmin(np.hypot(*(reachable - middle).T))]
+        patch = np.stack([place - course * PATCH_M / 2, place + course * PATCH_M / 2])
+        lines, row = np.concatenate([lines, patch[None]]), np.append(row, row.max(initial=-1) + 1)
+    return replace(sweep, lines=lines, row=row)
+
+
+def _seconds_to_complete(one: float, five: float, task: Task) -> float:
+    """Roughly what it takes to fly again over what too few photos see, and to reach what none sees."""
+    unseen_photos = (1 - one) * task.area.area / (task.width_m * task.height_m)
+    return (1 - five) * task.area.area / (task.spacing_m * task.motion.speed_m_s) + SECONDS_A_PATCH * unseen_photos
+
+
+def _middle_of_first(unseen: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
+    """The middle of the unseen cells that a photo over the first of them would see."""
+    near = unseen[np.hypot(*(unseen - unseen[0]).T) < min(task.width_m, task.height_m) / 2]
+    return np.asarray(near.mean(axis=0))
 
 
 def _drawn_in(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
@@ -113,6 +147,14 @@ def _promising(task: Task) -> list[tuple[float, Sweep]]:
     return sorted(((_estimate(s, task.motion), s) for s in sweeps), key=lambda pair: pair[0])
 
 
+def crossed(task: Task, choice: Choice) -> Choice:
+    """The chosen lines and others across them, in one order: the second pass begins near where the first ends."""
+    across = sweep(task.region, choice.angle_deg + 90, task.spacing_m, CROSS_MARGIN)
+    lines = np.concatenate([choice.lines, across.lines])
+    order = order_lines(lines, task.home, task.inside, task.outside, task.motion, kicks=KICKS)
+    return Choice(order.flown(lines), order, path_seconds(order.path(), task.motion), choice.angle_deg)
+
+
 def route(task: Task, sweep: Sweep, kicks: int) -> Choice:
     """A sweep's lines in their fastest order; `kicks`: how often to disturb the order and improve it again."""
     order = order_lines(sweep.lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
@@ -132,5 +174,5 @@ def _estimate(sweep: Sweep, motion: Motion) -> float:
 
 def _seen(sweep: Sweep, cells: Cells, task: Task) -> tuple[float, float]:
     """The shares of the area seen by at least one photo and by at least five (or by half as many as inside, if that is less)."""
-    views = parallel_views(cells, sweep.lines, sweep.angle_deg, task.trigger_m, task.width_m, task.height_m)
+    views = parallel_views(cells, sweep.lines, sweep.angle_deg, task.trigger_m, (task.width_m, task.height_m))
     return float((views >= 1).mean()), float((views >= min(5, max(1, int(task.views / 2)))).mean())

@@ -19,13 +19,19 @@ class Cells:
     cell_m: float
     inside: NDArray[np.bool_]
 
+    def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """x and y of every cell's centre, each rows x columns."""
+        rows, columns = self.inside.shape
+        x, y = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
+        return self.west_m + x * self.cell_m, self.south_m + y * self.cell_m
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """How many photos see each cell (rows from the south), and the raster it lies on."""
 
     cells: Cells
-    views: NDArray[np.int32]
+    views: NDArray[np.int64]
 
     def seen(self, times: int) -> float:
         """Share of the area's cells seen by at least so many photos, 0..1."""
@@ -65,56 +71,62 @@ def count_views(
     cells: Cells,
     points: NDArray[np.float64],
     course: NDArray[np.float64],
-    width_m: NDArray[np.float64] | float,
-    height_m: NDArray[np.float64] | float,
+    field_of_view: tuple[float, float],
+    ground_m: NDArray[np.float64] | float = 0.0,
 ) -> Overlap:
-    """Count photos per cell: a photo sees a rectangle `width_m` across its course and `height_m` along it.
+    """Count the nadir photos that see each cell.
 
-    points: n x 2 metres; course: n x 2 unit vectors; width_m, height_m: scalars or n values (a photo over a hill sees less).
+    points: n x 3 metres, heights in the datum of `ground_m` (rows x columns, or one height); course: n x 2 unit vectors;
+    field_of_view: width across the course and height along it, in metres per metre above the ground.
     """
-    views = np.zeros(cells.inside.shape, np.int32)
-    flat = views.ravel()
-    size = cells.cell_m
-    width, height = np.broadcast_to(width_m, len(points)), np.broadcast_to(height_m, len(points))
-    reach = float(np.hypot(width, height).max()) / 2 if len(points) else 0.0
+    views = np.zeros(cells.inside.size, np.int64)
+    size, (rows, columns) = cells.cell_m, cells.inside.shape
+    ground = np.broadcast_to(ground_m, cells.inside.shape).ravel()
+    highest = float((points[:, 2].max(initial=0.0) - ground.min()) if len(points) else 0.0)
+    reach = highest * math.hypot(*field_of_view) / 2
     offsets = np.arange(-math.ceil(reach / size) - 1, math.ceil(reach / size) + 2)
-    rows, columns = cells.inside.shape
     step = max(1, 2_000_000 // len(offsets) ** 2)
     for start in range(0, len(points), step):
         p, u = points[start : start + step], course[start : start + step]
         column = np.floor((p[:, 0] - cells.west_m) / size).astype(int)[:, None] + offsets
         row = np.floor((p[:, 1] - cells.south_m) / size).astype(int)[:, None] + offsets
         dx = (cells.west_m + (column + 0.5) * size - p[:, :1])[:, None, :]
-        dy = (cells.south_m + (row + 0.5) * size - p[:, 1:])[:, :, None]
+        dy = (cells.south_m + (row + 0.5) * size - p[:, 1:2])[:, :, None]
+        within = ((column >= 0) & (column < columns))[:, None, :] & ((row >= 0) & (row < rows))[:, :, None]
+        index = np.where(within, row[:, :, None] * columns + column[:, None, :], 0)
+        above = p[:, 2, None, None] - ground[index]
         ux, uy = u[:, 0, None, None], u[:, 1, None, None]
-        half_h, half_w = height[start : start + step, None, None] / 2, width[start : start + step, None, None] / 2
-        hit = (abs(dx * ux + dy * uy) <= half_h) & (abs(dy * ux - dx * uy) <= half_w)
-        hit &= ((column >= 0) & (column < columns))[:, None, :] & ((row >= 0) & (row < rows))[:, :, None]
-        index = (row[:, :, None] * columns + column[:, None, :])[hit]
-        flat += np.bincount(index, minlength=flat.size).astype(np.int32)
-    return Overlap(cells, views)
+        across, along = field_of_view
+        hit = within & (abs(dx * ux + dy * uy) <= along / 2 * above) & (abs(dy * ux - dx * uy) <= across / 2 * above)
+        views += np.bincount(index[hit], minlength=views.size)
+    return Overlap(cells, views.reshape(rows, columns))
 
 
 def parallel_views(
-    cells: Cells, lines: NDArray[np.float64], angle_deg: float, trigger_m: float, width_m: float, height_m: float
+    cells: Cells, lines: NDArray[np.float64], angle_deg: float, trigger_m: float, footprint_m: tuple[float, float]
 ) -> NDArray[np.int64]:
-    """How many photos see each inside cell when parallel lines (n x 2 x 2) at `angle_deg` from east are flown; same count as
-    `count_views` of `line_photos`, but as fast as comparing many sweeps needs."""
-    rows, columns = np.nonzero(cells.inside)
-    x, y = cells.west_m + (columns + 0.5) * cells.cell_m, cells.south_m + (rows + 0.5) * cells.cell_m
+    """How many photos see each inside cell (in `np.nonzero` order) when parallel lines are flown.
+
+    lines: n x 2 x 2, at `angle_deg` from east; footprint_m: width across and height along the course. The same count
+    as `count_views` of `line_photos`, but as fast as comparing many sweeps needs.
+    """
+    width_m, height_m = footprint_m
+    x, y = (axis[cells.inside] for axis in cells.centres())
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    along, across = x * c + y * s, y * c - x * s
-    order = np.argsort(across)
-    along, across = along[order], across[order]
-    views = np.zeros(len(x), np.int64)
-    start, end = lines[:, 0] @ [c, s], lines[:, 1] @ [c, s]
-    offset = lines[:, 0] @ [-s, c]
-    first, last = np.searchsorted(across, offset - width_m / 2), np.searchsorted(across, offset + width_m / 2, side="right")
+    order = np.argsort(y * c - x * s, kind="stable")
+    along, across = (x * c + y * s)[order], (y * c - x * s)[order]
+    start, end, offset = lines[:, 0] @ [c, s], lines[:, 1] @ [c, s], lines[:, 0] @ [-s, c]
+    first, last = (
+        np.searchsorted(across, offset - width_m / 2),
+        np.searchsorted(across, offset + width_m / 2, side="right"),
+    )
+    sorted_views = np.zeros(len(x), np.int64)
     for i in range(len(lines)):
-        from_start = along[first[i] : last[i]] - start[i]
-        length = end[i] - start[i]
+        from_start, length = along[first[i] : last[i]] - start[i], end[i] - start[i]
         highest = np.minimum(np.floor((from_start + height_m / 2) / trigger_m), math.floor(length / trigger_m - 1e-6))
         lowest = np.maximum(np.ceil((from_start - height_m / 2) / trigger_m), 0)
         at_exit = abs(from_start - length) <= height_m / 2
-        views[first[i] : last[i]] += (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int64)
+        sorted_views[first[i] : last[i]] += (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int64)
+    views = np.empty_like(sorted_views)
+    views[order] = sorted_views
     return views

@@ -6,6 +6,7 @@ uses are replaced by the true ways, and the tour is improved again until it uses
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -178,7 +179,10 @@ def improve(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np
 
     A tour is an array of start ends that begins with the home; `seconds` is symmetric.
     """
-    moves = [_reversal, *(functools.partial(_shift, size=size) for size in range(1, min(LONGEST_BLOCK, len(tour) - 2) + 1))]
+    moves: list[Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.int64] | None]] = [
+        _reversal,
+        *(functools.partial(_shift, size=size) for size in range(1, min(LONGEST_BLOCK, len(tour) - 2) + 1)),
+    ]
     failed = 0
     while failed < len(moves):
         move = moves[failed]

@@ -1,7 +1,7 @@
 """Parallel survey lines over an area: which angles, how many lines, and where they run.
 
-A sweep is planned in axes turned so that its lines run along x; an angle is the lines' course in degrees, counter-clockwise from east,
-0 <= angle < 180.
+A sweep is planned in axes turned so that its lines run along x; an angle is the lines' course in degrees,
+counter-clockwise from east, 0 <= angle < 180.
 """
 
 import math
@@ -98,7 +98,7 @@ def _fewest(width: float, inside: float, spacing_m: float) -> int:
 def _sweep(turned: NDArray[np.float64], angle: float, extent: tuple[float, float], count: int, inside: float) -> Sweep:
     low, high = extent
     step = (high - low - 2 * inside) / (count - 1) if count > 1 else high - low
-    offsets = low + inside + step * np.arange(count) if count > 1 else np.array([(low + high) / 2])
+    offsets = np.asarray(low + inside + step * np.arange(count) if count > 1 else [(low + high) / 2], float)
     lines, row = chords(turned, offsets)
     return Sweep(angle % 180, _turn(lines, angle), row, step, inside)
 

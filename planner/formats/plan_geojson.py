@@ -17,14 +17,11 @@ __all__ = ["summary", "write"]
 
 def write(plan: SurveyPlan, path: str | Path) -> None:
     """Write a plan; heights above mean sea level count the home as 0 m where no elevation is known."""
+    home = {"type": "Point", "coordinates": [_degrees(v) for v in plan.home]}
     features = [
         *_polygon_features(plan, plan.area, "area"),
         *_polygon_features(plan, plan.no_fly, "no_fly"),
-        _feature(
-            {"type": "Point", "coordinates": [_degrees(v) for v in plan.home]},
-            kind="home",
-            height_amsl_m=_known(plan.home_amsl_m),
-        ),
+        _feature(home, kind="home", height_amsl_m=_known(plan.home_amsl_m)),
     ]
     for flight in plan.flights:
         features += _flight_features(plan, flight)

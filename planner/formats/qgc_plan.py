@@ -18,6 +18,7 @@ from planner.mission import (
     FRAME_GLOBAL_TERRAIN,
     NAV_RETURN_TO_LAUNCH,
     NAV_WAYPOINT,
+    POSITION_COMMANDS,
     Fence,
     FenceCircle,
     FencePolygon,
@@ -126,18 +127,15 @@ def _simple_item(entry: dict[str, Any], number: int) -> MissionItem:
     params = [math.nan if value is None else float(value) for value in entry["params"]]
     if len(params) != 7:
         raise BadInputError(f"item {number}: has {len(params)} parameters instead of 7")
-    item = MissionItem(
-        int(entry["command"]), int(entry["frame"]), *params[:4], autocontinue=bool(entry.get("autoContinue", True))
-    )
-    place = [0.0 if math.isnan(value) else value for value in params[4:]]
-    if has_position(item):
+    p1, p2, p3, p4, *place = (0.0 if math.isnan(value) else value for value in params)
+    command, frame = int(entry["command"]), int(entry["frame"])
+    if command in POSITION_COMMANDS:
         if abs(place[0]) > 90 or abs(place[1]) > 180:
             raise BadInputError(f"item {number}: latitude {place[0]:g}, longitude {place[1]:g} is not on Earth")
         x, y = degrees_1e7(place[0]), degrees_1e7(place[1])
     else:
         x, y = round(place[0]), round(place[1])
-    p1, p2, p3, p4 = (value if not math.isnan(value) else 0.0 for value in params[:4])
-    return MissionItem(item.command, item.frame, p1, p2, p3, p4, x, y, place[2], item.autocontinue)
+    return MissionItem(command, frame, p1, p2, p3, p4, x, y, place[2], bool(entry.get("autoContinue", True)))
 
 
 def _simple(item: MissionItem, number: int) -> dict[str, Any]:
@@ -226,34 +224,25 @@ def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan) -> di
 
 
 def _fence_json(fence: Fence) -> dict[str, Any]:
-    circles = [p for p in fence if isinstance(p, FenceCircle)]
-    polygons = [p for p in fence if isinstance(p, FencePolygon)]
-    return {
-        "version": 2,
-        "circles": [
-            {"circle": {"center": [c.lat_deg, c.lon_deg], "radius": c.radius_m}, "inclusion": c.inclusion, "version": 1}
-            for c in circles
-        ],
-        "polygons": [
-            {"polygon": [list(v) for v in p.vertices], "inclusion": p.inclusion, "version": 1} for p in polygons
-        ],
-    }
+    circles, polygons = [], []
+    for part in fence:
+        entry: dict[str, Any] = {"inclusion": part.inclusion, "version": 1}
+        if isinstance(part, FenceCircle):
+            circles.append({"circle": {"center": [part.lat_deg, part.lon_deg], "radius": part.radius_m}, **entry})
+        else:
+            polygons.append({"polygon": [list(vertex) for vertex in part.vertices], **entry})
+    return {"version": 2, "circles": circles, "polygons": polygons}
 
 
 def _fence(data: dict[str, Any]) -> Fence:
-    polygons = [
-        FencePolygon(tuple((float(v[0]), float(v[1])) for v in entry["polygon"]), bool(entry["inclusion"]))
-        for entry in data.get("polygons", [])
-    ]
-    circles = [
-        FenceCircle(
-            *(float(v) for v in entry["circle"]["center"][:2]),
-            float(entry["circle"]["radius"]),
-            bool(entry["inclusion"]),
-        )
-        for entry in data.get("circles", [])
-    ]
-    return (*polygons, *circles)
+    parts: list[FencePolygon | FenceCircle] = []
+    for entry in data.get("polygons", []):
+        vertices = tuple((float(lat), float(lon)) for lat, lon, *_ in entry["polygon"])
+        parts.append(FencePolygon(vertices, bool(entry["inclusion"])))
+    for entry in data.get("circles", []):
+        lat, lon, *_ = entry["circle"]["center"]
+        parts.append(FenceCircle(float(lat), float(lon), float(entry["circle"]["radius"]), bool(entry["inclusion"])))
+    return tuple(parts)
 
 
 def _known(value: float) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planner.drone import Drone
     from planner.survey import SurveyPlan
 
-PATTERNS = ("grid",)
+PATTERNS = ("grid", "crosshatch")
 FORMATS = ("plan", "waypoints")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
 
@@ -53,8 +53,6 @@ def run_command(
     if gsd is not None and height is not None:
         raise BadInputError("give --gsd or --height, not both: each follows from the other")
     wanted = _formats(formats)
-    if pattern not in PATTERNS:
-        raise BadInputError(f"the pattern {pattern!r} is not available: choose one of {', '.join(PATTERNS)}")
     front, side = _overlap(overlap)
     chosen_camera, chosen_drone = _equipment(camera, drone)
     zones = [read_zones(path) for path in no_fly or []]
@@ -109,9 +107,10 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
     for warning in plan.warnings:
         run.progress.warn(warning)
     run.say(
-        f"{result['area_m2'] / 1e6:.3g} km2 at {result['gsd_cm']:.3g} cm from {result['height_agl_m']:.0f} m: {result['flights']} flight(s),"
-        f" {result['photos']} photos, {result['length_m'] / 1000:.1f} km, {result['duration_s'] / 60:.1f} min"
-        f" (longest {result['longest_flight_s'] / 60:.1f} min)"
+        f"{result['area_m2'] / 1e6:.3g} km2 at {result['gsd_cm']:.3g} cm from {result['height_agl_m']:.0f} m:"
+        f" {result['flights']} flight{'s' if result['flights'] > 1 else ''},"
+        f" {result['photos']} photos, {result['length_m'] / 1000:.1f} km,"
+        f" {result['duration_s'] / 60:.1f} min (longest {result['longest_flight_s'] / 60:.1f} min)"
     )
     run.say(f"seen by a photo: {result['seen1']:.2f} % of the area; by five or more: {result['seen5']:.2f} %")
     run.say(f"{out}: plan.geojson, summary.json, flight-01 ... {len(plan.flights):02d}")
@@ -127,11 +126,9 @@ def _equipment(camera: str | None, drone: str | None) -> tuple["Camera", "Drone"
         flown = flown or find_drone(DEFAULT_DRONE)
         return find_camera(flown.camera), flown
     if camera.lower().endswith(PHOTO_SUFFIXES):
-        from imagery.core.photo import read_photo
+        from imagery.core.photo import camera_of, read_photo
 
-        used = read_photo(Path(camera)).camera
-        if used is None:
-            raise BadInputError(f"{camera}: does not say which camera took it: give --camera ID or a camera file")
+        used = camera_of(read_photo(Path(camera)))
     elif camera.lower().endswith(".toml"):
         used = load_camera(camera)
     else:

@@ -1,0 +1,93 @@
+"""The ground of a survey in metres: area, no-fly zones with their clearance, where lines may run, and home."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from imagery.core.errors import BadInputError
+from imagery.core.frame import LocalFrame
+from planner.area import Area
+
+__all__ = ["Site", "lay_out", "polygonal"]
+
+SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
+ZONES_WITHIN_M = 20_000.0
+FARTHEST_HOME_M = 50_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The ground of a survey in a local frame (metres).
+
+    Attributes: area: without no-fly zones; no_fly: the zones as given, holes of the area among them; kept_clear: the zones
+    with their clearance; region: where lines may run; home_lon_lat and home (x, y); assumed_home: whether nobody gave the home.
+    """
+
+    frame: LocalFrame
+    area: shapely.Geometry
+    no_fly: shapely.Geometry
+    kept_clear: shapely.Geometry
+    region: shapely.Geometry
+    home_lon_lat: tuple[float, float]
+    home: NDArray[np.float64]
+    assumed_home: bool
+
+
+def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tuple[float, float] | None) -> Site:
+    """The ground around an area's centre.
+
+    no_fly: further zones in longitude and latitude; home: (longitude, latitude), by default the area's own, else the point of its
+    edge nearest to its middle. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
+    """
+    frame = LocalFrame.around([area.polygon.centroid.x], [area.polygon.centroid.y])
+    local = _local(area.polygon, frame)
+    zones = [shapely.Polygon(ring) for part in shapely.get_parts(local) for ring in part.interiors]
+    near = shapely.box(*local.buffer(ZONES_WITHIN_M).bounds)
+    zones += [zone for zone in shapely.get_parts(_local(no_fly, frame)) if zone.intersects(near)]
+    merged = shapely.union_all(zones) if zones else shapely.MultiPolygon()
+    kept_clear = merged.buffer(clearance_m + SAFE_EXTRA_M, join_style="mitre", mitre_limit=2) if zones else merged
+    region = polygonal(local.difference(kept_clear))
+    if region.is_empty:
+        raise BadInputError(f"the no-fly zones with {clearance_m:g} m of clearance leave nothing of {area.name} to fly")
+    chosen = home or area.home or _on_edge(region, frame)
+    xy = np.array([float(v) for v in frame.to_local(*chosen)])
+    _check_home(chosen, xy, local, kept_clear, clearance_m)
+    assumed = home is None and area.home is None
+    return Site(frame, polygonal(local.difference(merged)), merged, kept_clear, region, chosen, xy, assumed)
+
+
+def polygonal(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The polygons of a geometry, without the dust that differences leave."""
+    parts = [part for part in shapely.get_parts(geometry) if isinstance(part, shapely.Polygon) and part.area > 0.01]
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _on_edge(region: shapely.Geometry, frame: LocalFrame) -> tuple[float, float]:
+    largest = max(shapely.get_parts(region), key=lambda part: part.area)
+    nearest = shapely.get_point(shapely.shortest_line(largest.exterior, largest.centroid), 0)
+    lon, lat = frame.to_geographic(nearest.x, nearest.y)
+    return float(lon), float(lat)
+
+
+def _check_home(
+    home: tuple[float, float],
+    xy: NDArray[np.float64],
+    area: shapely.Geometry,
+    kept_clear: shapely.Geometry,
+    clearance_m: float,
+) -> None:
+    name, point = f"the home {home[1]:.6f},{home[0]:.6f}", shapely.Point(xy)
+    if kept_clear.buffer(-0.5).contains(point):
+        raise BadInputError(f"{name} lies in a no-fly zone or nearer than {clearance_m:g} m to it: move it")
+    distance = area.distance(point)
+    if distance > FARTHEST_HOME_M:
+        raise BadInputError(
+            f"{name} lies {distance / 1000:.0f} km from the area: give a place within {FARTHEST_HOME_M / 1000:.0f} km,"
+            " latitude first"
+        )
+
+
+def _local(geometry: shapely.Geometry, frame: LocalFrame) -> shapely.Geometry:
+    return shapely.transform(geometry, lambda points: np.column_stack(frame.to_local(points[:, 0], points[:, 1])))
