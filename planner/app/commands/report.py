@@ -1,7 +1,7 @@
 """`skyrelief report`: one page on the whole response."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,10 @@ from imagery.core.errors import BadInputError
 from planner.app.operation import Operation
 from planner.app.run import Run, command
 
-__all__ = ["run_command"]
+if TYPE_CHECKING:
+    from imagery.report import ReportFiles
+
+__all__ = ["report_files", "run_command"]
 
 
 @command
@@ -31,7 +34,7 @@ def run_command(
     ] = False,
 ) -> dict[str, Any]:
     """Write one self-contained HTML page with maps, tables and what is uncertain."""
-    from imagery.report import ReportFiles, write_report
+    from imagery.report import write_report
 
     if pdf:
         raise BadInputError(
@@ -40,17 +43,13 @@ def run_command(
     if not folder.is_dir():
         raise BadInputError(f"{folder}: there is no such folder")
     operation = Operation(folder)
-    files = ReportFiles(
-        title=folder.resolve().name,
-        plan=operation.plan,
-        flights=operation.flights,
-        stitch=operation.stitch,
-        damage=operation.damage,
-        sites=operation.sites,
-        needs=operation.needs,
-    )
     result = write_report(
-        files, out or operation.report, language=language, coarsen=coarsen, gcj02=gcj02, progress=run.progress
+        report_files(operation),
+        out or operation.report,
+        language=language,
+        coarsen=coarsen,
+        gcj02=gcj02,
+        progress=run.progress,
     )
     run.say(f"{result.path}: {result.maps} maps, {result.size_bytes / 1e6:.1f} MB, in one file")
     if result.missing:
@@ -62,3 +61,18 @@ def run_command(
         "missing": list(result.missing),
         "uncertainties": result.uncertainties,
     }
+
+
+def report_files(operation: Operation) -> "ReportFiles":
+    """What the report reads of an operation folder."""
+    from imagery.report import ReportFiles
+
+    return ReportFiles(
+        title=operation.folder.resolve().name,
+        plan=operation.plan,
+        flights=operation.flights,
+        stitch=operation.stitch,
+        damage=operation.damage,
+        sites=operation.sites,
+        needs=operation.needs,
+    )
