@@ -86,6 +86,10 @@ class Needs:
     shelter: Shelter | None
     lines: list[Need]
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
 
 def compute_needs(
     damage: str | Path,

@@ -103,7 +103,7 @@ def _coarse(
     grid, step = ground.grid, _step(ground)
     blocked = np.isin(ground.reason, IMPASSABLE)
     gateways = grid.burn([gate.buffer(4.0) for gate in gates])
-    inside = grid.burn([site.buffer(-grid.cell_m)])
+    inside = grid.burn([site.buffer(3.0)])
     passable = ((~blocked & ~inside) | gateways | ground.road)[rows, columns]
     road = ground.road[rows, columns]
     pad = ((0, -passable.shape[0] % step), (0, -passable.shape[1] % step))

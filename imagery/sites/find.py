@@ -99,9 +99,10 @@ def find_sites(
     profile: str = "standard",
     standards: str | Path | None = None,
     out: str | Path,
+    picture: bool = True,
     progress: Progress = SILENT,
 ) -> SitesResult:
-    """Find tent sites, lay them out, check them, and write `out` (GeoPackage), rules.json and sites.png beside it.
+    """Find tent sites, lay them out, check them, and write `out` (GeoPackage), rules.json and a picture beside it.
 
     Args:
         dsm, ortho, dtm: rasters; the bare ground is derived from the surface if no terrain model is given.
@@ -120,7 +121,7 @@ def find_sites(
     result = place_sites(assess(ground, layers, rulebook, progress), layers, rulebook, people, progress)
     if not result.sites:
         raise NotEnoughDataError(no_site_message(result))
-    write_sites(result, out, ground.rgb, progress)
+    write_sites(result, out, ground.rgb, picture, progress)
     return result
 
 
@@ -173,6 +174,9 @@ def _place(
     access = find_access(ground, shape, layout.gates, standards)
     if access is None:
         return f"no truck road of at most {standards['road_max_grade_pct']:g} % reaches it"
+    layout = layout.clear_of([line for line in (access.gate, access.line) if line is not None], standards)
+    if len(layout.tents) == 0:
+        return "no tent stands clear of the road to it"
     rules = check(shape, layout, access, ground, standards)
     broken = [rule for rule in rules if rule.verdict == "fail"]
     if broken:

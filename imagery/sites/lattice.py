@@ -148,14 +148,14 @@ class _Along:
 
 def block_counts(length_u: float, length_v: float, module: Module) -> tuple[int, int]:
     """Blocks along u and v whose diagonals stay within the limit, with the least ground spent on firebreaks."""
-    best, least = (1, 1), np.inf
-    for count_u, count_v in product(range(1, 40), repeat=2):
-        size_u = (length_u - module.firebreak * (count_u - 1)) / count_u
-        size_v = (length_v - module.firebreak * (count_v - 1)) / count_v
-        cost = (count_u - 1) * length_v + (count_v - 1) * length_u
-        if min(size_u, size_v) > 0 and np.hypot(size_u, size_v) <= module.block_diagonal and cost < least:
-            best, least = (count_u, count_v), cost
-    return best
+    counts = np.arange(1, 40)
+    size_u = (length_u - module.firebreak * (counts - 1)) / counts
+    size_v = (length_v - module.firebreak * (counts - 1)) / counts
+    cost = np.add.outer((counts - 1) * length_v, (counts - 1) * length_u)
+    fits = np.hypot.outer(size_u, size_v) <= module.block_diagonal
+    fits &= np.logical_and.outer(size_u > 0, size_v > 0)
+    i, j = np.unravel_index(np.argmin(np.where(fits, cost, np.inf)), cost.shape)
+    return int(counts[i]), int(counts[j])
 
 
 def build_lattice(bounds: tuple[float, float, float, float], module: Module, variant: Variant) -> Lattice:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -16,7 +16,7 @@ from imagery.sites.network import Network, connected, cut, node_lines, segments
 from imagery.sites.services import assign, box_distance, convert_slots, pairs_within, serve, stand_places
 from imagery.sites.standards import Standards
 
-__all__ = ["Layout", "lay_out"]
+__all__ = ["Layout", "lay_out", "pegging_zones"]
 
 STAND_SIZE_M = (2.4, 2.4)
 REACH_MARGIN_M = 4.0  # limits on distances are kept between centres too, not only between nearest edges
@@ -66,6 +66,25 @@ class Layout:
         """Five in each tent."""
         return 5 * len(self.tents)
 
+    def clear_of(self, ways: list[shapely.LineString], standards: Standards) -> "Layout":
+        """Without the tents whose guy lines, at their widest, would reach one of these truck roads."""
+        aside = standards["road_width_m"] / 2 + max(standards["pegging_side_m"], standards["pegging_end_m"])
+        surface = shapely.union_all(shapely.buffer(ways, aside * 2**0.5))
+        straight = shapely.union_all(shapely.buffer(ways, standards["road_width_m"] / 2, cap_style="flat"))
+        near = np.flatnonzero(shapely.intersects(surface, self.tents))
+        hit = near[shapely.area(shapely.intersection(pegging_zones(self.tents[near], standards), straight)) > 0]
+        kept = np.delete(np.arange(len(self.tents)), hit)
+        return replace(
+            self,
+            tents=self.tents[kept],
+            doors=self.doors[kept],
+            community=self.community[kept],
+            block=self.block[kept],
+            latrine_of=self.latrine_of[kept],
+            stand_of=self.stand_of[kept],
+            walk_m=self.walk_m[kept],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
@@ -104,9 +123,9 @@ def lay_out(
         return None
     fits = []
     best: _Trial | None = None
-    for angle in _angles(site, contour_deg):
+    for ground in _Turned.each(site, _angles(site, contour_deg), module):
         for variant in VARIANTS:
-            fit = _fit(site, angle, variant, module, standards, stands_well)
+            fit = _fit(ground, variant, module, standards, stands_well)
             if fit is None:
                 continue
             if len(fit.slots) >= 1.1 * capacity + 8:  # room to spare: try it at once
@@ -135,31 +154,42 @@ def _angles(site: shapely.Polygon, contour_deg: float | None) -> list[float]:
     return [contour_deg, contour_deg + 10, contour_deg - 10]
 
 
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """A site in the rotated frame, with the areas in which the centre lines of roads and paths may run."""
+
+    angle_deg: float
+    site: shapely.Polygon
+    for_roads: shapely.Geometry
+    for_paths: shapely.Geometry
+
+    @classmethod
+    def each(cls, site: shapely.Polygon, angles: list[float], module: Module) -> Iterable["_Turned"]:
+        """The site turned by each of the angles."""
+        areas = [site, *(site.buffer(-width / 2 - 0.05, join_style="mitre") for width in (module.road, module.path))]
+        for angle in angles:
+            turned = [affinity.rotate(area, -angle, origin=(0, 0)) for area in areas]
+            shapely.prepare(turned)
+            yield cls(angle, *turned)
+
+
 def _fit(
-    site: shapely.Polygon,
-    angle_deg: float,
-    variant: Variant,
-    module: Module,
-    standards: Standards,
-    stands_well: StandsWell | None,
+    ground: _Turned, variant: Variant, module: Module, standards: Standards, stands_well: StandsWell | None
 ) -> _Fitted | None:
     """Cut the lattice to the site; keep one road network, the paths joined to it and the tents that both serve."""
-    local = affinity.rotate(site, -angle_deg, origin=(0, 0))
-    shapely.prepare(local)
+    local = ground.site
     lattice = build_lattice(local.bounds, module, variant)
     pegged = (module.tent_u + 2 * module.peg_u, module.tent_v + 2 * module.peg_v)
     inside = np.flatnonzero(shapely.covers(local, boxes(lattice.tents, pegged)))
     if stands_well is not None and len(inside):
-        inside = inside[stands_well(turned_back(lattice.tents[inside], angle_deg), angle_deg)]
+        inside = inside[stands_well(turned_back(lattice.tents[inside], ground.angle_deg), ground.angle_deg)]
     if len(inside) == 0:
         return None
-    roads = cut([x for x in lattice.lines if x.is_road], local.buffer(-module.road / 2 - 0.05, join_style="mitre"))
-    paths = cut([x for x in lattice.lines if not x.is_road], local.buffer(-module.path / 2 - 0.05, join_style="mitre"))
+    roads = cut([x for x in lattice.lines if x.is_road], ground.for_roads)
+    paths = cut([x for x in lattice.lines if not x.is_road], ground.for_paths)
     reach = standards["tent_to_road_m"] - REACH_MARGIN_M
     best: tuple[NDArray[np.intp], list[Line]] | None = None
-    groups = connected(roads)
-    for group in np.unique(groups):
-        chosen = [line for line, number in zip(roads, groups, strict=True) if number == group]
+    for chosen in _largest_networks(roads):
         lines = _joined(chosen, paths)
         slots = inside[_near_lines(lattice.tents[inside], chosen, reach)]
         doors = np.column_stack([lattice.tents[slots, 0], lattice.door_v[slots]])
@@ -171,7 +201,17 @@ def _fit(
     latrine = (module.latrine_u, module.latrine_v)
     latrines = lattice.latrines[shapely.covers(local, boxes(lattice.latrines, latrine))]
     refuse = lattice.refuse[shapely.covers(local, boxes(lattice.refuse, (2.0, 1.0)))]
-    return _Fitted(angle_deg, local, lattice, best[1], best[0], latrines, refuse)
+    return _Fitted(ground.angle_deg, local, lattice, best[1], best[0], latrines, refuse)
+
+
+def _largest_networks(roads: list[Line]) -> list[list[Line]]:
+    """The two longest connected road networks."""
+    if not roads:
+        return []
+    group = connected(roads)
+    length = np.bincount(group, [line.end - line.start for line in roads])
+    longest = np.argsort(-length, kind="stable")[:2]
+    return [[line for line, number in zip(roads, group, strict=True) if number == one] for one in longest]
 
 
 def boxes(centres: NDArray[np.float64], size: tuple[float, float]) -> NDArray[np.object_]:
@@ -372,6 +412,21 @@ def _assembled(trial: _Trial, module: Module, standards: Standards) -> Layout:
         gates=turned(gates),
         firebreaks=turned([part for part in parts if part.area > 1.0]),
     )  # fmt: skip
+
+
+def pegging_zones(tents: NDArray[np.object_], standards: Standards) -> NDArray[np.object_]:
+    """Each tent's fly with its guy lines, for rectangles (n,) in any direction."""
+    corners = shapely.get_coordinates(shapely.get_exterior_ring(tents)).reshape(-1, 5, 2)[:, :4]
+    centre = corners.mean(axis=1, keepdims=True)
+    grown = corners - centre
+    for edge in (corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]):
+        length = np.hypot(*edge.T)
+        is_short = length < (standards["tent_fly_width_m"] + standards["tent_fly_length_m"]) / 2
+        add = np.where(is_short, standards["pegging_side_m"], standards["pegging_end_m"])
+        unit = edge / length[:, None]
+        side = np.sign((grown * unit[:, None]).sum(axis=2))
+        grown = grown + side[..., None] * (add[:, None] * unit)[:, None]
+    return shapely.polygons(centre + grown)
 
 
 def _refuse(trial: _Trial, module: Module, standards: Standards) -> list[Place]:

@@ -70,13 +70,25 @@ class Network:
         return replace(self, edges=self.edges[alive], is_road=self.is_road[alive])
 
     def lines(self, is_road: bool) -> list[shapely.LineString]:
-        """The roads or the paths as lines that end where they meet others."""
-        chosen = self.edges[self.is_road == is_road]
+        """The roads or the paths as lines that end exactly where they meet others, so that a graph can be built of them."""
+        chosen = np.flatnonzero(self.is_road == is_road)
         if len(chosen) == 0:
             return []
-        merged = shapely.line_merge(shapely.multilinestrings(shapely.linestrings(self.nodes[chosen])))
-        parts = shapely.get_parts(merged)
-        return [part.simplify(1e-6) for part in parts]
+        edges = self.edges[chosen]
+        degree = np.bincount(self.edges.ravel(), minlength=len(self.nodes))
+        own = np.bincount(edges.ravel(), minlength=len(self.nodes))
+        through = (degree == 2) & (own == 2)
+        # two edges belong to one line if they share a node that nothing else meets
+        ends = np.concatenate([edges[:, 0], edges[:, 1]])
+        number = np.tile(np.arange(len(edges)), 2)
+        order = np.argsort(ends, kind="stable")
+        order = order[through[ends[order]]].reshape(-1, 2)
+        pairs = number[order]
+        joins = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(len(edges), len(edges)))
+        label = connected_components(joins, directed=False)[1]
+        order = np.argsort(label, kind="stable")
+        pieces = shapely.multilinestrings(shapely.linestrings(self.nodes[edges[order]]), indices=label[order])
+        return [part.simplify(1e-6) for part in shapely.get_parts(shapely.line_merge(pieces))]
 
 
 def cut(lines: Sequence[Line], area: shapely.Geometry) -> list[Line]:

@@ -14,7 +14,7 @@ from imagery.core.progress import SILENT, Progress
 from imagery.sites.find import Site, SitesResult
 from imagery.sites.suitability import Reason
 
-__all__ = ["LAYERS", "write_sites"]
+__all__ = ["LAYERS", "layer_frames", "rules_document", "write_sites"]
 
 LAYERS = {
     "site": "Polygon",
@@ -32,33 +32,39 @@ Rows = list[dict[str, Any]]
 
 
 def write_sites(
-    result: SitesResult, out: str | Path, rgb: NDArray[np.float32] | None = None, progress: Progress = SILENT
+    result: SitesResult,
+    out: str | Path,
+    rgb: NDArray[np.float32] | None = None,
+    picture: bool = True,
+    progress: Progress = SILENT,
 ) -> None:
-    """Write the GeoPackage `out`, and rules.json and sites.png in its folder; each appears whole or not at all."""
+    """Write the GeoPackage `out`, and rules.json and a picture in its folder; each appears whole or not at all."""
     out = Path(out)
+    with progress.stage("writing", 3, "files") as advance:
+        with atomic_path(out) as temporary:
+            for name, frame in layer_frames(result).items():
+                frame.to_file(temporary, layer=name, driver="GPKG", engine="pyogrio", geometry_type=LAYERS[name])
+        advance(1)
+        write_json(out.with_name("rules.json"), rules_document(result))
+        advance(1)
+        if picture:
+            from imagery.sites.picture import draw_sites
+
+            draw_sites(result, rgb, out.with_suffix(".png"))
+        advance(1)
+
+
+def layer_frames(result: SitesResult) -> dict[str, gpd.GeoDataFrame]:
+    """The layers of sites.gpkg; all of them, empty ones too."""
     layers: dict[str, Rows] = {name: [] for name in LAYERS}
     for site in result.sites:
         _add_site(layers, site, result)
     layers["excluded"] = _excluded(result)
-    with progress.stage("writing", 3, "files") as advance:
-        with atomic_path(out) as temporary:
-            for name, kind in LAYERS.items():
-                _frame(layers[name], name, result).to_file(
-                    temporary, layer=name, driver="GPKG", engine="pyogrio", geometry_type=kind
-                )
-        advance(1)
-        write_json(out.with_name("rules.json"), rules_document(result))
-        advance(1)
-        from imagery.sites.picture import draw_sites
-
-        draw_sites(result, rgb, out.with_suffix(".png"))
-        advance(1)
-
-
-def _frame(rows: Rows, name: str, result: SitesResult) -> gpd.GeoDataFrame:
-    if not rows:
-        return gpd.GeoDataFrame({"site_id": np.zeros(0, np.int64)}, geometry=[], crs=result.ground.grid.crs)
-    return gpd.GeoDataFrame(rows, geometry="geometry", crs=result.ground.grid.crs)
+    crs = result.ground.grid.crs
+    empty = gpd.GeoDataFrame({"site_id": np.zeros(0, np.int64)}, geometry=[], crs=crs)
+    return {
+        name: gpd.GeoDataFrame(rows, geometry="geometry", crs=crs) if rows else empty for name, rows in layers.items()
+    }
 
 
 def _add_site(layers: dict[str, Rows], site: Site, result: SitesResult) -> None:

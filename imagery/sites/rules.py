@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components, maximum_flow
 
 from imagery.sites.access import Access, grades
 from imagery.sites.facilities import facility_counts
-from imagery.sites.layout import Layout
+from imagery.sites.layout import Layout, pegging_zones
 from imagery.sites.standards import Standards
 from imagery.sites.suitability import Reason, Suitability
 
@@ -165,7 +165,7 @@ def _spacing(s: _Subject) -> Iterator[Rule]:
     )
     overlaps += _overlaps(np.array(s.layout.firebreaks, object), solid)
     yield s.rule("no_overlap", "Features that overlap another", "<=", 0.0, float(overlaps), unit="pairs")
-    pegged = _pegging(s)
+    pegged = pegging_zones(tents, s.standards)
     yield s.rule(
         "pegging_clear",
         "Pegging zones that reach a road or path",
@@ -181,22 +181,6 @@ def _surfaces(s: _Subject) -> NDArray[np.object_]:
     roads = shapely.buffer(np.array(s.roads, object), s.standards["road_width_m"] / 2, cap_style="flat")
     paths = shapely.buffer(np.array(s.layout.paths, object), s.standards["path_width_m"] / 2, cap_style="flat")
     return np.concatenate([np.atleast_1d(roads), np.atleast_1d(paths)])
-
-
-def _pegging(s: _Subject) -> NDArray[np.object_]:
-    """Each tent's fly with its guy lines."""
-    corners = shapely.get_coordinates(shapely.get_exterior_ring(s.layout.tents)).reshape(-1, 5, 2)[:, :4]
-    centre = corners.mean(axis=1, keepdims=True)
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
-    width, end, side = s.standards["tent_fly_width_m"], s.standards["pegging_end_m"], s.standards["pegging_side_m"]
-    grown = corners - centre
-    for edge in (first, second):
-        length = np.hypot(*edge.T)
-        add = np.where(abs(length - width) < TOUCH_M, side, end)  # the short edge runs across the tent
-        unit = edge / length[:, None]
-        along = np.sign((grown * unit[:, None]).sum(axis=2))
-        grown = grown + along[..., None] * (add[:, None] * unit)[:, None]
-    return shapely.polygons(centre + grown)
 
 
 def _least_gap(shapes: NDArray[np.object_], within_m: float) -> tuple[float, str]:

@@ -48,7 +48,7 @@ def bare_ground(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.float
             continue
         opened = _opened(ground, size)
         above |= ground - opened > FIRST_STEP_M + GROUND_SLOPE * (window_m - previous_m) / 2
-        ground = np.where(above, opened, ground)
+        ground = np.where(above, opened, ground).astype(np.float32)
         previous_m = window_m
     if above.all():
         return ground

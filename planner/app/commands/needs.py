@@ -1,6 +1,5 @@
 """`skyrelief needs`: displaced persons and what to order for them."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,4 +36,4 @@ def run_command(
     for line in needs.lines:
         run.say(f"{line.item:<44} {line.p10:>9} {line.p50:>9} {line.p90:>9}  {line.unit}")
     run.say(f"written: {out}")
-    return {"out": out, "displaced": asdict(needs.displaced), "lines": [asdict(line) for line in needs.lines]}
+    return {"out": out, **needs.to_json()}

@@ -9,9 +9,10 @@ from imagery.core.errors import BadInputError, SkyReliefError
 from planner.app.run import Run, command
 
 if TYPE_CHECKING:
+    from imagery.core.progress import Progress
     from imagery.sites import SitesResult
 
-__all__ = ["run_command"]
+__all__ = ["run_command", "sites_of"]
 
 
 @command
@@ -53,7 +54,14 @@ def run_command(
     return _batch(run, stitch, out, options)
 
 
-def _rasters(folder: Path | None, dsm: Path | None, ortho: Path | None, dtm: Path | None) -> dict[str, Path | None]:
+def sites_of(folder: Path, out: Path, options: dict[str, Any], progress: "Progress") -> dict[str, Any]:
+    """Find the sites in a stitch folder and write them; what `--json` prints. Options: as of `find_sites`."""
+    from imagery.sites import find_sites
+
+    return _summary(find_sites(**_rasters(folder, None, None, None), **options, out=out, progress=progress), out)
+
+
+def _rasters(folder: Path | None, dsm: Path | None, ortho: Path | None, dtm: Path | None) -> dict[str, Any]:
     """The rasters given, else those of the folder."""
     found: dict[str, Path | None] = {"dsm": dsm, "ortho": ortho, "dtm": dtm}
     if folder is not None:
