@@ -21,7 +21,9 @@ SQUARE = [[36.930, 37.580], [36.934, 37.580], [36.934, 37.583], [36.930, 37.583]
 def area_file(path: Path, ring: list[list[float]]) -> Path:
     geometry = {"type": "Polygon", "coordinates": [ring]}
     path.write_text(
-        json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": geometry}]})
+        json.dumps(
+            {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": geometry}]}
+        )
     )
     return path
 
@@ -109,7 +111,9 @@ def test_kml_without_polygon(tmp_path: Path) -> None:
     refused(skyrelief("plan", tmp_path / "point.kmz", "-o", tmp_path / "out"), 2, "polygon", out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("options", [["--gsd", "0"], ["--gsd", "-2"], ["--gsd", "nan"], ["--overlap", "100/70"], ["--height", "0"]])
+@pytest.mark.parametrize(
+    "options", [["--gsd", "0"], ["--gsd", "-2"], ["--gsd", "nan"], ["--overlap", "100/70"], ["--height", "0"]]
+)
 def test_impossible_numbers(square: Path, tmp_path: Path, options: list[str]) -> None:
     refused(skyrelief("plan", square, "-o", tmp_path / "out", *options), 2, options[0][2:], out=tmp_path / "out")
 
@@ -120,7 +124,9 @@ def test_unknown_camera_names_the_nearest(square: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_drone(square: Path, tmp_path: Path) -> None:
-    refused(skyrelief("plan", square, "-o", tmp_path / "out", "--drone", "zeppelin"), 2, "zeppelin", out=tmp_path / "out")
+    refused(
+        skyrelief("plan", square, "-o", tmp_path / "out", "--drone", "zeppelin"), 2, "zeppelin", out=tmp_path / "out"
+    )
 
 
 def test_unreachable_vehicle(square: Path, tmp_path: Path) -> None:
