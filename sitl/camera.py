@@ -104,12 +104,12 @@ def photograph(
             f"exposure at {missing.lat:.6f}, {missing.lon:.6f}: its height above sea level (alt_amsl_m) is missing"
         )
     out_dir.mkdir(parents=True, exist_ok=True)
-    shots = _shots(world, records, gnss_sigma_m, gnss_bias_m, gimbal_pitch_deg, look, seed)
+    shots = _shots(world, records, gnss_sigma_m, gnss_bias_m, gimbal_pitch_deg, rtk, look, seed)
     with progress.stage("photographing the world", len(shots), "photos") as advance, ThreadPoolExecutor(1) as writer:
         pending = []
         for shot in shots:  # one thread finishes and writes a photo while the next one is rendered
             image = render(world, camera, shot.position, shot.rotation)
-            pending.append(writer.submit(_write, out_dir / shot.name, image, camera, shot, rtk, look))
+            pending.append(writer.submit(_write, out_dir / shot.name, image, camera, shot, look))
             if len(pending) > 2:
                 pending.pop(0).result()
             advance(1)
@@ -135,7 +135,7 @@ class _Shot:
 
 def _shots(
     world: World, records: Sequence[PhotoRecord], sigma: tuple[float, float], bias: tuple[float, float, float], pitch: float,
-    look: Look, seed: int
+    rtk: bool, look: Look, seed: int
 ) -> list[_Shot]:  # fmt: skip
     east, north = world.frame.to_local([r.lon for r in records], [r.lat for r in records])
     shots = []
@@ -156,6 +156,8 @@ def _shots(
             gimbal_deg=(yaw, pitch, 0.0),
             flight_deg=(yaw, record.pitch_deg or 0.0, record.roll_deg or 0.0),
             sigma_m=sigma,
+            rtk=rtk,
+            alt_ellipsoid_m=float(msl_to_ellipsoid(lon, lat, altitude)) if rtk else None,
         )
         shots.append(_Shot(
             f"DJI_{i + 1:04d}.JPG", record, np.array([east[i], north[i], up]),
@@ -165,18 +167,15 @@ def _shots(
     return shots
 
 
-def _write(path: Path, image: NDArray[np.uint8], camera: Camera, shot: _Shot, rtk: bool, look: Look) -> None:
+def _write(path: Path, image: NDArray[np.uint8], camera: Camera, shot: _Shot, look: Look) -> None:
     if look.blur_px > 0:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), look.blur_px), np.uint8)
     if look.motion_px > 1:
         image = np.asarray(cv2.filter2D(image, -1, _smear(look.motion_px)), np.uint8)
     image = _exposed(image, camera, shot.gain, look, shot.seed)
     jpeg = simplejpeg.encode_jpeg(image, quality=look.quality, colorspace="RGB", colorsubsampling="420")
-    tags = replace(shot.tags, rtk=rtk)
-    if rtk:
-        tags = replace(tags, alt_ellipsoid_m=float(msl_to_ellipsoid(tags.lon, tags.lat, tags.alt_amsl_m)))
     with atomic_path(path) as temporary:
-        temporary.write_bytes(with_metadata(jpeg, camera, tags))
+        temporary.write_bytes(with_metadata(jpeg, camera, shot.tags))
 
 
 def _smear(length_px: float) -> NDArray[np.float32]:

@@ -46,6 +46,7 @@ class Scene:
     widths: NDArray[np.int64]
     sun: NDArray[np.float64]
     cell_m: float
+    lowest_m: float
 
 
 def build_scene(
@@ -64,7 +65,16 @@ def build_scene(
     offsets = np.cumsum([0, *(level.size for level in levels[:-1])])
     widths = np.array([level.shape[1] for level in levels])
     return Scene(
-        dsm, ortho, labels, walls, np.concatenate([level.ravel() for level in levels]), offsets, widths, sun, cell_m
+        dsm,
+        ortho,
+        labels,
+        walls,
+        np.concatenate([level.ravel() for level in levels]),
+        offsets,
+        widths,
+        sun,
+        cell_m,
+        float(dsm.min()),
     )
 
 
@@ -81,7 +91,7 @@ def cast(
     walls = scene.walls
     _cast(
         scene.dsm, scene.ortho, scene.labels, walls.rgb, walls.angle_rad, walls.base_m, scene.maxima, scene.offsets, scene.widths,
-        scene.sun, scene.cell_m, origin, directions, step_px, detail_m, out,
+        scene.sun, scene.cell_m, scene.lowest_m, origin, directions, step_px, detail_m, out,
     )  # fmt: skip
     return out
 
@@ -113,15 +123,63 @@ def _entering(position, direction, inverse, end):  # type: ignore[no-untyped-def
 
 
 @FAST
-def _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz):  # type: ignore[no-untyped-def]
-    """Ray parameter of the first point on or under the surface, or -1: the ray leaves the world."""
+def _highest(maxima, offsets, widths, shape, c_low, c_high, r_low, r_high):  # type: ignore[no-untyped-def]
+    """No less than the highest point of the surface over a box of cells, from the finest level that needs few blocks."""
+    c_low, r_low = min(max(c_low, 0.0), shape[1] - 2.0), min(max(r_low, 0.0), shape[0] - 2.0)
+    c_high, r_high = min(max(c_high, 0.0), shape[1] - 2.0), min(max(r_high, 0.0), shape[0] - 2.0)
+    level = 1
+    while level < offsets.size and max(c_high - c_low, r_high - r_low) > (2 << level):
+        level += 1
+    top = -1e9
+    for i in range(int(r_low) >> level, (int(r_high) >> level) + 1):
+        for j in range(int(c_low) >> level, (int(c_high) >> level) + 1):
+            top = max(top, maxima[offsets[level - 1] + i * widths[level - 1] + j])
+    return top
+
+
+@FAST
+def _clear_until(maxima, offsets, widths, shape, lowest, c0, r0, z0, corners):  # type: ignore[no-untyped-def]
+    """Ray parameter up to which a beam, spanned by its corner rays (2, 2, 3), is above everything under it."""
+    dc_low, dc_high = (
+        min(corners[0, 0, 0], corners[0, 1, 0], corners[1, 0, 0], corners[1, 1, 0]),
+        max(corners[0, 0, 0], corners[0, 1, 0], corners[1, 0, 0], corners[1, 1, 0]),
+    )
+    dr_low, dr_high = (
+        min(corners[0, 0, 1], corners[0, 1, 1], corners[1, 0, 1], corners[1, 1, 1]),
+        max(corners[0, 0, 1], corners[0, 1, 1], corners[1, 0, 1], corners[1, 1, 1]),
+    )
+    steepest = min(corners[0, 0, 2], corners[0, 1, 2], corners[1, 0, 2], corners[1, 1, 2])
+    if steepest >= 0 or z0 <= lowest:
+        return 0.0
+    t, far = 0.0, (lowest - z0) / steepest
+    step = far
+    for _ in range(20):
+        end = min(t + step, far)
+        top = _highest(
+            maxima, offsets, widths, shape, c0 + min(dc_low * t, dc_low * end), c0 + max(dc_high * t, dc_high * end),
+            r0 + min(dr_low * t, dr_low * end), r0 + max(dr_high * t, dr_high * end),
+        )  # fmt: skip
+        reach = (top - z0) / steepest
+        if reach >= end:
+            t = end
+        else:
+            t = max(t, reach)
+            step *= 0.5
+        if -step * steepest < 0.1 or t >= far:
+            break
+    return t
+
+
+@FAST
+def _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz, start):  # type: ignore[no-untyped-def]
+    """Ray parameter of the first point on or under the surface from `start` on, or -1: the ray leaves the world."""
     end_c, end_r = dsm.shape[1] - 1.0, dsm.shape[0] - 1.0
     dc = dc if abs(dc) > 1e-9 else 1e-9
     dr = dr if abs(dr) > 1e-9 else 1e-9
     inverse_c, inverse_r, inverse_z = 1 / dc, 1 / dr, 1 / dz
     coarsest = offsets.size
-    level = coarsest
-    t = 0.0
+    level = 1 if start > 0 else coarsest
+    t = start
     for _ in range(100000):
         c, r = c0 + dc * t, r0 + dr * t
         if not (0.0 <= c < end_c and 0.0 <= r < end_r):
@@ -180,59 +238,41 @@ def _wall_tone(along, up, seed):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath=True)
 def _cast(  # type: ignore[no-untyped-def]
-    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, cell, origin, directions, step, detail, out
+    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, cell, lowest, origin, directions, step,
+    detail, out
 ):  # fmt: skip
     height, width = out.shape[:2]
     c0, r0, z0 = origin[0], origin[1], origin[2]
     flat = DIRECT * sun[2] + DIFFUSE
     grain = min(1.0, max(0.0, 1.3 - detail / cell))
-    for y in numba.prange(height):
-        gy = y / step
-        i = min(int(gy), directions.shape[0] - 2)
-        v = gy - i
-        for x in range(width):
-            gx = x / step
-            j = min(int(gx), directions.shape[1] - 2)
-            u = gx - j
-            a, b, d, e = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
-            dc = (
-                a * directions[i, j, 0]
-                + b * directions[i, j + 1, 0]
-                + d * directions[i + 1, j, 0]
-                + e * directions[i + 1, j + 1, 0]
-            )
-            dr = (
-                a * directions[i, j, 1]
-                + b * directions[i, j + 1, 1]
-                + d * directions[i + 1, j, 1]
-                + e * directions[i + 1, j + 1, 1]
-            )
-            dz = (
-                a * directions[i, j, 2]
-                + b * directions[i, j + 1, 2]
-                + d * directions[i + 1, j, 2]
-                + e * directions[i + 1, j + 1, 2]
-            )
-            t = _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz)
-            if t < 0:
-                out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
-                continue
-            _colour(
-                dsm,
-                ortho,
-                labels,
-                wall_rgb,
-                wall_angle,
-                wall_base,
-                sun,
-                flat,
-                cell,
-                grain,
-                c0 + dc * t,
-                r0 + dr * t,
-                z0 + dz * t,
-                out[y, x],
-            )
+    for i in numba.prange((height + step - 1) // step):
+        for j in range((width + step - 1) // step):
+            corners = directions[i : i + 2, j : j + 2]
+            start = _clear_until(maxima, offsets, widths, dsm.shape, lowest, c0, r0, z0, corners)
+            for y in range(i * step, min(height, (i + 1) * step)):
+                v = y / step - i
+                for x in range(j * step, min(width, (j + 1) * step)):
+                    u = x / step - j
+                    dc = _between(corners, 0, u, v)
+                    dr = _between(corners, 1, u, v)
+                    dz = _between(corners, 2, u, v)
+                    t = _first_hit(dsm, maxima, offsets, widths, c0, r0, z0, dc, dr, dz, start)
+                    if t < 0:
+                        out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
+                        continue
+                    _colour(
+                        dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c0 + dc * t, r0 + dr * t,
+                        z0 + dz * t,
+                        out[y, x],
+                    )  # fmt: skip
+
+
+@FAST
+def _between(corners, axis, u, v):  # type: ignore[no-untyped-def]
+    """One coordinate of a ray inside the square between four known ones."""
+    upper = corners[0, 0, axis] + (corners[0, 1, axis] - corners[0, 0, axis]) * u
+    lower = corners[1, 0, axis] + (corners[1, 1, axis] - corners[1, 0, axis]) * u
+    return upper + (lower - upper) * v
 
 
 @FAST
@@ -244,11 +284,7 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
     top, bottom = max(z00, z01, z10, z11), min(z00, z01, z10, z11)
     gain = 1.0
     if grain > 0:
-        gain += grain * (
-            0.045 * value_noise(c, r, 0.61, 5)
-            + 0.05 * value_noise(c, r, 0.29, 6)
-            + 0.03 * value_noise(z, c + r, 0.5, 7)
-        )
+        gain += grain * (0.045 * value_noise(c, r, 0.61, 5) + 0.05 * value_noise(c, r, 0.29, 6))
     if top - bottom > STEP_M:
         hi, hj = i, j
         if z01 == top:

@@ -83,9 +83,10 @@ def relief(
     s, t = valley.from_plane(x, y)
     away = np.abs(t - valley.stream_t(s))
     hills = fractal(left, top, STEP_M, shape, ((170, 1.0), (71, 0.45), (29, 0.16), (11, 0.05)), seed)
-    z = -valley.fall * s + valley.rise * away + valley.curve * away**2
-    z += valley.relief_m * (hills + 1) * _smooth(away, stream_width_m, 70)
-    z -= BED_M * (1 - _smooth(away, stream_width_m * 0.4, stream_width_m * 1.6))
+    bank = np.maximum(away - stream_width_m / 2, 0)
+    z = -valley.fall * s + valley.rise * bank + valley.curve * bank**2
+    z += valley.relief_m * (hills + 1) * _smooth(bank, 3, 70)
+    z -= BED_M * (1 - _smooth(away, stream_width_m / 2 - 0.5, stream_width_m / 2 + 5))
     for polygon in open_fields:
         z = _levelled(z, x, y, polygon)
     above_stream = z - (-valley.fall * s - BED_M)
