@@ -53,6 +53,7 @@ class Endpoint:
         self._port = port
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._reboot = False
         self._outbox = bytearray()
         self._parser = mavlink.MAVLink(None)
         self._parser.robust_parsing = True
@@ -73,12 +74,8 @@ class Endpoint:
         return list(self.copter.exposures)
 
     def reboot(self) -> None:
-        """Restart the autopilot: requests of streams are forgotten, parameters and missions kept."""
-        with self._lock:
-            self.copter.boot()
-            self._telemetry = Telemetry(self._peer)
-            self._missions = MissionServer(self._peer)
-            self._commands = CommandServer(self._peer, self._telemetry, self.reboot)
+        """Restart the autopilot at its next step: requests of streams are forgotten, parameters and missions kept."""
+        self._reboot = True
 
     @contextmanager
     def paused(self) -> Iterator[Copter]:
@@ -127,6 +124,10 @@ class Endpoint:
 
     def _step(self) -> None:
         copter = self.copter
+        if self._reboot:
+            self._reboot = False
+            copter.boot()
+            self._begin()
         copter.step()
         while copter.events:
             self._announce(copter.events.popleft())

@@ -8,7 +8,7 @@ On any failure the vehicle is cleared and proven empty; when even that cannot be
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -54,24 +54,15 @@ _UNSUPPORTED = frozenset({214, 260, 530, 2003, 4501, 186, 195, 197})  # refused 
 _FRAMES = frozenset({0, 2, 3, 5, 6, 10, 11})
 _STORED_FRAME = {5: 0, 6: 3, 11: 10}
 _NAN_P4_IS_FINE = frozenset({16, 17, 19, 21, 22, 82})
-_FIRST_WINDOW, _LARGEST_WINDOW = 4, 64
+_FIRST_WINDOW, _LOSSY_WINDOW, _LARGEST_WINDOW = 4, 8, 64
 _ATTEMPTS = 12
 _SILENCE_S = 20.0
 _PAUSE_S = 0.5
 
 
-@dataclass(slots=True)
-class _Timing:
-    """When to repeat: a little more than the link's round trip, as measured."""
-
-    round_trip_s: float = 0.1
-
-    def measured(self, seconds: float) -> None:
-        self.round_trip_s += 0.25 * (min(seconds, 10.0) - self.round_trip_s)
-
-    @property
-    def repeat_s(self) -> float:
-        return 1.5 * self.round_trip_s + 0.03
+def _repeat_after(vehicle: Vehicle) -> float:
+    """When to repeat what was not answered: a little more than the link's round trip."""
+    return 1.3 * vehicle.round_trip_s + 0.03
 
 
 class _Refused(Exception):
@@ -187,6 +178,7 @@ def upload_mission(vehicle: Vehicle, mission: Mission, progress: Progress = SILE
 def upload(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], progress: Progress = SILENT) -> None:
     """Replace one list on the vehicle; errors as `upload_mission`."""
     reason = "no attempt"
+    vehicle.measure_round_trip()
     with progress.stage(f"upload {_NAMES[kind]}", 2 * len(items), "items") as advance:
         for attempt in range(_ATTEMPTS):
             try:
@@ -245,26 +237,28 @@ def _leave_empty(vehicle: Vehicle, kind: Kind, reason: str) -> None:
 
 def _send(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], advance: Any) -> None:
     """One attempt at sending a list; returns once the vehicle has it, or probably has it (reading back tells)."""
-    timing = _Timing()
-    window, wanted, sent, shown = _FIRST_WINDOW, 0, 0, 0
+    repeat_s = _repeat_after(vehicle)
+    window, copies, wanted, sent, shown = _FIRST_WINDOW, 1, 0, 0, 0
     started = False
     heard = time.monotonic()
-    last_sent = 0.0
+    last_sent = rewound = -math.inf
     with vehicle.link.inbox("MISSION_REQUEST", "MISSION_REQUEST_INT", "MISSION_ACK") as inbox:
         while time.monotonic() - heard < _SILENCE_S:
             now = time.monotonic()
             if not started:
-                if now - last_sent > max(timing.repeat_s, 0.25):
+                # Every count starts the transfer anew on the vehicle, so it must not be repeated early.
+                if now - last_sent > max(1.5 * repeat_s, 0.2):
                     _send_count(vehicle, kind, len(items))
                     last_sent = now
             else:
-                if now - last_sent > timing.repeat_s:  # nothing moves: something was lost
-                    window, sent = max(window // 2, 2), wanted
+                if now - last_sent > repeat_s:  # nothing moves: something was lost
+                    window, copies, sent, rewound = max(window // 2, _LOSSY_WINDOW), min(copies + 1, 3), wanted, now
                 while sent < min(wanted + window, len(items)):
-                    _send_item(vehicle, kind, sent, items[sent])
+                    for _ in range(copies):
+                        _send_item(vehicle, kind, sent, items[sent])
                     sent += 1
                     last_sent = time.monotonic()
-            message = inbox.get(min(timing.repeat_s, 0.05))
+            message = inbox.get(min(repeat_s, 0.05))
             if message is None or message.mission_type != kind:
                 continue
             heard = time.monotonic()
@@ -277,17 +271,17 @@ def _send(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], advance: A
                 if started and _is_final(message, wanted, len(items), kind):
                     advance(len(items) - shown)
                     return
+                if started and copies == 1 and heard - rewound > vehicle.round_trip_s:
+                    # An item came out of order: one before it was lost, and from now on each goes more than once.
+                    window, copies, sent, rewound = max(window // 2, _LOSSY_WINDOW), 2, wanted, heard
                 continue
             if not started:
-                timing.measured(heard - last_sent)
                 started = True
                 sent = message.seq
             if message.seq > wanted:
                 window = min(window + message.seq - wanted, _LARGEST_WINDOW)
                 wanted = message.seq
                 last_sent = heard
-            elif message.seq < wanted and not started:
-                wanted = message.seq
             sent = max(sent, wanted)
             if wanted > shown:
                 advance(wanted - shown)
@@ -324,13 +318,12 @@ def _send_item(vehicle: Vehicle, kind: Kind, seq: int, item: MissionItem) -> Non
 
 
 def _clear(vehicle: Vehicle, kind: Kind) -> None:
-    timing = _Timing()
+    wait_s = max(_repeat_after(vehicle), 0.3)
     with vehicle.link.inbox("MISSION_ACK") as inbox:
         deadline = time.monotonic() + _SILENCE_S
         while time.monotonic() < deadline:
             vehicle.link.send(mavlink.MAVLink_mission_clear_all_message(vehicle.link.target_system, 1, int(kind)))
-            answer = _next(inbox, kind, max(timing.repeat_s, 0.3))
-            timing.round_trip_s = min(2 * timing.round_trip_s, 3.0)
+            answer = _next(inbox, kind, wait_s)
             if answer is None or answer.type in (_INVALID_SEQUENCE, _DENIED):
                 continue
             if answer.type == _ACCEPTED:
@@ -343,16 +336,15 @@ def _clear(vehicle: Vehicle, kind: Kind) -> None:
 
 
 def _count(vehicle: Vehicle, kind: Kind, inbox: Inbox) -> int:
-    timing = _Timing()
+    wait_s = max(_repeat_after(vehicle), 0.3)
     deadline = time.monotonic() + _SILENCE_S
     while time.monotonic() < deadline:
         vehicle.link.send(mavlink.MAVLink_mission_request_list_message(vehicle.link.target_system, 1, int(kind)))
-        wait_until = time.monotonic() + max(timing.repeat_s, 0.3)
+        wait_until = time.monotonic() + wait_s
         while (left := wait_until - time.monotonic()) > 0:
             message = _next(inbox, kind, left)
             if message is not None and message.get_type() == "MISSION_COUNT":
                 return int(message.count)
-        timing.round_trip_s = min(2 * timing.round_trip_s, 3.0)
     raise _Interrupted("the vehicle does not answer")
 
 
@@ -360,7 +352,7 @@ def _collect(vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: An
     """Ask for the items in a window, again for those that do not come."""
     found: dict[int, MissionItem] = {}
     asked: dict[int, float] = {}
-    timing = _Timing(0.3)
+    repeat_s = _repeat_after(vehicle)
     window = _FIRST_WINDOW
     heard = time.monotonic()
     while len(found) < count:
@@ -369,17 +361,15 @@ def _collect(vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: An
             raise _Interrupted("the vehicle fell silent while reading back")
         missing = [seq for seq in range(count) if seq not in found][:window]
         for seq in missing:
-            if now - asked.get(seq, -math.inf) > 2 * timing.repeat_s:
+            if now - asked.get(seq, -math.inf) > repeat_s:
                 vehicle.link.send(
                     mavlink.MAVLink_mission_request_int_message(vehicle.link.target_system, 1, seq, int(kind))
                 )
                 asked[seq] = now
-        message = _next(inbox, kind, 0.05)
+        message = _next(inbox, kind, min(repeat_s, 0.05))
         if message is None or message.get_type() != "MISSION_ITEM_INT" or message.seq in found:
             continue
         heard = time.monotonic()
-        if message.seq in asked:
-            timing.measured(heard - asked[message.seq])
         found[message.seq] = _item(message)
         window = min(window + 1, _LARGEST_WINDOW)
         advance(1)

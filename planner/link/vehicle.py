@@ -44,12 +44,13 @@ class Vehicle:
     """A vehicle on a connection.
 
     Attributes: link; state: DroneKit's Vehicle (armed, mode, location, battery, gps_0 ...); texts: the last STATUSTEXTs with
-    their severity; speedup: of a simulated vehicle, None on a real one.
+    their severity; speedup: of a simulated vehicle, None on a real one; round_trip_s: of the link, as last measured.
     """
 
     def __init__(self, link: Connection) -> None:
         self.link = link
         self.texts: deque[tuple[int, str]] = deque(maxlen=200)
+        self.round_trip_s = 0.5
         link.listen(lambda message: self.texts.append((message.severity, message.text)), "STATUSTEXT")
         self.state = _dronekit_vehicle(link)
         with link.inbox("HEARTBEAT") as heartbeats:
@@ -169,6 +170,21 @@ class Vehicle:
         """Ask for a message some times a second of wall time."""
         interval_us = round(1e6 * (self.speedup or 1.0) / hz) if hz > 0 else -1
         self.command(_MESSAGE_INTERVAL, message_id, interval_us)
+
+    def measure_round_trip(self) -> None:
+        """Measure `round_trip_s` with echoed time stamps, which tells right on links that lose or repeat packets too."""
+        with self.link.inbox("TIMESYNC") as inbox:
+            samples: list[float] = []
+            deadline = time.monotonic() + 12.0
+            while len(samples) < 3 and time.monotonic() < deadline:
+                self.link.send(mavlink.MAVLink_timesync_message(0, time.monotonic_ns()))
+                answer = inbox.get(0.1)
+                while answer is not None:
+                    if answer.tc1:
+                        samples.append((time.monotonic_ns() - answer.ts1) / 1e9)
+                    answer = inbox.get(0)
+        if samples:
+            self.round_trip_s = min(samples)
 
     def request_once(self, message_id: int, kind: str, timeout_s: float = 1.0) -> Any | None:
         """Ask for one message; None when it does not come."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sitl.autopilot.place import Vector
+from sitl.autopilot.place import Vector, clamp
 from sitl.autopilot.state import Attitude
 
 __all__ = ["GRAVITY", "Airframe", "Target"]
@@ -53,12 +53,12 @@ class Airframe:
             lean *= most / sideways
         self.lean += (lean - self.lean) * min(dt_s / _TILT_LAG_S, 1.0)
         self.acceleration = self.lean + drag
-        self.acceleration[2] = float(np.clip(command[2], -0.5 * GRAVITY, 0.5 * GRAVITY))
+        self.acceleration[2] = clamp(float(command[2]), 0.5 * GRAVITY)
         self.position = self.position + self.velocity * dt_s + self.acceleration * (dt_s**2 / 2)
         self.velocity = self.velocity + self.acceleration * dt_s
         if target.yaw_deg is not None:
             turn = (target.yaw_deg - self.yaw_deg + 180) % 360 - 180
-            self.yaw_deg = (self.yaw_deg + float(np.clip(turn, -_YAW_RATE_DEG_S * dt_s, _YAW_RATE_DEG_S * dt_s))) % 360
+            self.yaw_deg = (self.yaw_deg + clamp(turn, _YAW_RATE_DEG_S * dt_s)) % 360
 
     def rest(self, position: Vector) -> None:
         """Stand still on the ground."""

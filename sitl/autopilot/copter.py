@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,13 +66,15 @@ class Copter:
         self.home_is_set = False
         self.clock_start = clock_start
         self._ground_at = ground
+        self._ground_known: tuple[tuple[int, int] | None, float] = (None, 0.0)
         self.mission: list[Item] = []
         self.fence: list[Item] = []
         self.rally: list[Item] = []
         self._fence_shapes: tuple[tuple[Item, ...], tuple[fence.Shape, ...]] = ((), ())
         self.exposures: list[Exposure] = []
-        self.missed_exposures: frozenset[int] = frozenset()
+        self.missed_exposures: Container[int] = ()
         self.refused_arming: str | None = None
+        self.watchers: list[Callable[[], None]] = []
         self.frame = Airframe(yaw_deg=heading_deg)
         self.boot()
 
@@ -82,7 +84,10 @@ class Copter:
         self.events: deque[Event] = deque()
         self.mode = Mode.STABILIZE
         self.armed = False
-        self.landed = self.frame.position[2] <= self.ground_height(self.frame.position) + 0.05
+        self.took_off_s: float | None = None
+        if self.frame.position[2] > self.ground_height(self.frame.position):
+            self._touch_ground()  # without its autopilot it falls
+        self.landed = True
         self.battery = Battery(self.parameters, self.parameters["SIM_BATT_VOLTAGE"])
         self.shutter = Shutter(self.parameters)
         self.camera_type = int(self.parameters["CAM1_TYPE"])
@@ -161,7 +166,11 @@ class Copter:
         """The ground's height below a local position, metres above the frame's origin."""
         if self._ground_at is None:
             return 0.0
-        return self._ground_at(self.origin.moved(position)) - self.origin.alt_amsl_m
+        cell = round(float(position[0])), round(float(position[1]))
+        if cell != self._ground_known[0]:  # asked at every step, and a terrain takes its time to answer
+            height = self._ground_at(self.origin.moved(position)) - self.origin.alt_amsl_m
+            self._ground_known = (cell, height)
+        return self._ground_known[1]
 
     def wind(self) -> Vector:
         """The wind now: east, north, up in m/s the air moves."""
@@ -336,6 +345,8 @@ class Copter:
             self._watch_fence()
             self._watch_ground_station()
         self._watch_camera()
+        for watch in self.watchers:
+            watch()
 
     def _fly(self) -> None:
         if self.landed and self._stays_down():
@@ -360,13 +371,18 @@ class Copter:
     def _leave_ground(self) -> None:
         self.landed = False
         self._idle_s = 0.0
+        if self.took_off_s is None:
+            self.took_off_s = self.time_s
 
     def _touch_down(self) -> None:
-        position = self.frame.position
-        position[2] = self.ground_height(position)
-        self.frame.rest(position)
+        self._touch_ground()
         self.landed = True
         self._idle_s = 0.0
+
+    def _touch_ground(self) -> None:
+        position = self.frame.position.copy()
+        position[2] = self.ground_height(position)
+        self.frame.rest(position)
 
     def _target(self) -> Target:
         if self._auto is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sitl.autopilot.airframe import Airframe, Target
 from sitl.autopilot.parameters import Parameters
-from sitl.autopilot.place import Vector
+from sitl.autopilot.place import Vector, clamp
 from sitl.autopilot.trajectory import Leg, Limits, Path
 
 __all__ = ["Climb", "Descend", "Hover", "Legs", "Manoeuvre", "limits"]
@@ -91,7 +91,7 @@ class Legs:
 
     def step(self, frame: Airframe, dt_s: float) -> Target:
         position, velocity, acceleration, done = self._path.advance(dt_s * self._pace(frame), self._peek)
-        arrived = not self._path.leg.stop or bool(np.linalg.norm(frame.position - self.end) < self.limits.radius_m)
+        arrived = not self._path.leg.stop or math.dist(frame.position, self.end) < self.limits.radius_m
         self.done = done and arrived
         direction = self._path.leg.direction
         yaw = None
@@ -111,8 +111,8 @@ class Legs:
 
     def _pace(self, frame: Airframe) -> float:
         """Slow the target down when wind or tilt limits keep the airframe from following."""
-        behind = float(np.linalg.norm(self._path.position - frame.position))
-        return float(np.clip(2 - behind / _FALL_LIMIT_M, 0.0, 1.0))
+        behind = math.dist(self._path.position, frame.position)
+        return max(min(2 - behind / _FALL_LIMIT_M, 1.0), 0.0)
 
 
 class Climb:
@@ -148,7 +148,7 @@ class Descend:
         above = float(frame.position[2]) - self._ground(frame.position)
         # Brake in time for the slow part: v^2 = v0^2 + 2 a d.
         wanted = min(fast, math.sqrt(slow**2 + 2 * 0.5 * max(above - low, 0.0)))
-        self._speed += float(np.clip(wanted - self._speed, -dt_s, dt_s))
+        self._speed += clamp(wanted - self._speed, dt_s)
         self._height = min(self._height, float(frame.position[2]) + 0.5) - self._speed * dt_s
         target = self._hover.step(frame, dt_s)
         position = target.position.copy()

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRES_PER_DEGREE", "Place", "Vector"]
+__all__ = ["METRES_PER_DEGREE", "Place", "Vector", "clamp"]
 
 METRES_PER_DEGREE = 111_318.845
 Vector = NDArray[np.float64]  # east, north, up in metres
+
+
+def clamp(value: float, limit: float) -> float:
+    """A value limited to -limit..limit."""
+    return min(max(value, -limit), limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import typer
 from imagery.core.errors import BadInputError
 from planner.app.run import Run, command
 
-FIRST_PORT, PORT_STEP = 5760, 10  # as ArduPilot's own simulator numbers its instances
+FIRST_PORT = 5760
 
 
 @command
