@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 NARROW_SPACE = "\u202f"
+EQUAL_AREA = "EPSG:6933"  # one system for the whole world
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def summary_tiles(source: Source, words: Words) -> list[Tile]:
                 words("likely {low} to {high}", low=number(low), high=number(high)),
             )
         )
-    if source.sites is not None:
+    if source.sites is not None and len(source.sites["site"]):
         sites = source.sites["site"]
         chosen = sites[sites["chosen"].astype(bool)] if "chosen" in sites and sites["chosen"].any() else sites
         note = words(
@@ -123,9 +124,7 @@ def damage_rows(source: Source) -> list[dict[str, Any]]:
     buildings = source.buildings
     if buildings is None:
         return []
-    area_m2 = (
-        buildings.geometry.to_crs(buildings.estimate_utm_crs()).area if len(buildings) else buildings.geometry.area
-    )
+    area_m2 = buildings.geometry.to_crs(EQUAL_AREA).area
     rows = []
     for grade in GRADES:
         mine = buildings["damage_gra"] == grade

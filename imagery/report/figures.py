@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 import rasterio
 import shapely
+from numpy.typing import NDArray
 
 from imagery.core.frame import utm_crs
 from imagery.report.maps import Map, Style
@@ -85,7 +86,7 @@ def working_crs(source: Source) -> pyproj.CRS:
     """The metric system in which maps are drawn: the orthomosaic's, else the sites', else the UTM zone."""
     if source.ortho:
         with rasterio.open(source.ortho) as dataset:
-            if dataset.crs and dataset.crs.is_projected:
+            if dataset.crs.is_projected:
                 return pyproj.CRS.from_user_input(dataset.crs.to_wkt())
     for layer in (source.sites or {}).values():
         if layer.crs is not None and pyproj.CRS(layer.crs).is_projected:
@@ -193,14 +194,16 @@ def plan_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | None
     """The survey: area, zones not to fly over, paths, and where photos were planned and taken."""
     if not source.features and not source.photos:
         return None
-    to_metres = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+    transform = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+
+    def to_metres(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transform(degrees[:, 0], degrees[:, 1]))
+
     kinds = {
-        kind: [
-            shapely.ops.transform(to_metres, shapely.force_2d(f.geometry)) for f in source.features if f.kind == kind
-        ]
+        kind: [shapely.transform(f.geometry, to_metres) for f in source.features if f.kind == kind]
         for kind in ("area", "no_fly", "flight", "photo", "home")
     }
-    taken = [shapely.Point(to_metres(record.lon, record.lat)) for record in source.photos]
+    taken = [shapely.Point(transform(record.lon, record.lat)) for record in source.photos]
     page = Map(crs, tuple(shapely.total_bounds([shape for shapes in kinds.values() for shape in shapes] + taken)))
     if source.ortho and not coarsen:
         page.image(source.ortho, pale=0.4)

@@ -17,7 +17,6 @@ import rasterio.errors
 import simplejpeg
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from shapely.geometry.base import BaseGeometry
 
@@ -31,6 +30,7 @@ __all__ = ["Map", "Style", "nice_length"]
 Bounds = tuple[float, float, float, float]
 DPI = 150
 LARGEST_BYTES = 350_000
+PAPER = (242, 239, 233)  # where there is no image
 FURNITURE = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.6}
 
 
@@ -65,12 +65,13 @@ class Map:
         self._canvas = FigureCanvasAgg(figure)
         self._axes: Axes = figure.add_axes((0, 0, 1, 1), xlim=(west, east), ylim=(south, north))
         self._axes.set_axis_off()
-        figure.set_facecolor("#f2efe9")
+        figure.set_facecolor("none")
+        self._ground = np.full((self.height_px, self.width_px, 3), PAPER, np.uint8)
 
     def image(self, path: Path, pale: float = 0.0) -> None:
         """Lay a georeferenced image underneath; `pale` 0 to 1 fades it so that shapes on it stand out."""
         west, south, east, north = self.bounds
-        transform = from_bounds(west, south, east, north, self.width_px, self.height_px)
+        transform = rasterio.Affine((east - west) / self.width_px, 0, west, 0, (south - north) / self.height_px, north)
         try:
             with (
                 rasterio.open(path) as dataset,
@@ -90,10 +91,8 @@ class Map:
                 seen = view.dataset_mask() > 127
         except rasterio.errors.RasterioError as error:
             raise BadInputError(f"{path}: cannot be read as a georeferenced image ({error})") from error
-        rgba = np.dstack([_to_8_bit(pixels), np.where(seen, 255, 0).astype(np.uint8)])
-        self._axes.imshow(rgba, extent=(west, east, south, north), aspect="auto", zorder=0)
-        if pale:
-            self._axes.axhspan(south, north, color="white", alpha=pale, zorder=0.5, linewidth=0)
+        shown = _to_8_bit(pixels) * (1 - pale) + 255 * pale
+        self._ground[seen] = shown[seen].astype(np.uint8)
 
     def shapes(self, geometries: Iterable[BaseGeometry], style: Style) -> None:
         """Draw polygons, lines and points given in the map's system."""
@@ -154,7 +153,9 @@ class Map:
         self._scale_bar()
         self._north_arrow()
         self._canvas.draw()
-        pixels = np.ascontiguousarray(np.asarray(self._canvas.buffer_rgba())[..., :3])
+        drawn = np.asarray(self._canvas.buffer_rgba())
+        opacity = drawn[..., 3:].astype(np.uint16)
+        pixels = ((drawn[..., :3] * opacity + self._ground * (255 - opacity)) // 255).astype(np.uint8)
         for quality in (85, 75, 65, 50, 35):
             data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420")
             if len(data) <= LARGEST_BYTES:

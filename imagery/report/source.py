@@ -10,6 +10,8 @@ from typing import Any
 import geopandas as gpd
 import pyogrio
 import pyogrio.errors
+import rasterio
+import rasterio.errors
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -75,7 +77,6 @@ def read_source(files: ReportFiles) -> Source:
     rules_path = files.sites.with_name("rules.json")
     plan_path = files.plan / "plan.geojson"
     logs = sorted(files.flights.rglob("photos.csv")) if files.flights.is_dir() else []
-    ortho = files.stitch / "ortho.tif"
     reconstruction = _json(files.stitch / "reconstruction.json")
     source = Source(
         title=files.title,
@@ -83,7 +84,7 @@ def read_source(files: ReportFiles) -> Source:
         features=_features(plan_path) if plan_path.exists() else [],
         photos=[record for log in logs for record in read_photo_log(log)],
         quality=_json(files.stitch / "quality.json"),
-        ortho=ortho if ortho.exists() else None,
+        ortho=_image(files.stitch / "ortho.tif"),
         reconstruction=reconstruction and {key: reconstruction.get(key) for key in ("crs", "vertical_datum")},
         buildings=_layers(files.damage, DAMAGE_LAYER)[DAMAGE_LAYER] if files.damage.exists() else None,
         sites=_layers(files.sites, "site") if files.sites.exists() else None,
@@ -117,6 +118,19 @@ def _json(path: Path) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise BadInputError(f"{path}: not a JSON object")
     return value
+
+
+def _image(path: Path) -> Path | None:
+    """The path of a georeferenced image, once it is known to open."""
+    if not path.exists():
+        return None
+    try:
+        with rasterio.open(path) as dataset:
+            if dataset.crs is None:
+                raise BadInputError(f"{path}: names no coordinate system")
+    except rasterio.errors.RasterioError as error:
+        raise BadInputError(f"{path}: cannot be read as a georeferenced image ({error})") from error
+    return path
 
 
 def _features(path: Path) -> list[Feature]:
