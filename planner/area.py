@@ -9,7 +9,7 @@ import json
 import math
 import re
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = ["Area", "parse_home", "read_area", "read_zones"]
 LARGEST_FILE = 400_000_000  # bytes, unpacked
 SMALLEST_M2, LARGEST_M2 = 10.0, 1.5e9
 METRES_PER_DEGREE = 111_320.0
+NEAR_DEG = 0.5
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".zip", ".fgb")
 
 Shapes = list[tuple[shapely.Geometry, dict[str, Any]]]
@@ -63,15 +64,23 @@ def read_area(path: str | Path) -> Area:
     return Area(path.stem, merged, home, tuple(warnings))
 
 
-def read_zones(path: str | Path) -> shapely.MultiPolygon:
-    """The no-fly zones of a file in longitude and latitude: its polygons, filled (a hole in a zone stays open to fly)."""
+def read_zones(path: str | Path, near: Area | None = None) -> shapely.MultiPolygon:
+    """The no-fly zones of a file in longitude and latitude; a hole in a zone stays open to fly.
+
+    With `near`, only zones within about half a degree of that area. A zone that crosses itself keeps every part that it may mean.
+    Raises BadInputError where the file holds no polygon at all.
+    """
     path = Path(path)
     shapes = _of_kind(read_shapes(path), "no_fly")
-    zones = [_checked(polygon, f"{path}: zone {number}")[0] for number, polygon in enumerate(_polygons(shapes), 1)]
+    zones = _polygons(shapes)
     if not zones:
         raise BadInputError(f"{path}: {_nothing_there(shapes)}")
-    merged = shapely.union_all(zones)
-    return merged if isinstance(merged, shapely.MultiPolygon) else shapely.MultiPolygon([merged])
+    if near is not None:
+        west, south, east, north = near.polygon.bounds
+        close = shapely.box(west - NEAR_DEG, south - NEAR_DEG, east + NEAR_DEG, north + NEAR_DEG)
+        zones = [zone for zone in zones if not zone.is_empty and shapely.box(*zone.bounds).intersects(close)]
+    merged = shapely.union_all([part for zone in zones for part in _polygons([(shapely.make_valid(zone), {})])])
+    return shapely.MultiPolygon([part for part in shapely.get_parts(merged) if isinstance(part, shapely.Polygon)])
 
 
 def parse_home(text: str) -> tuple[float, float]:
@@ -336,7 +345,7 @@ def _polygons(shapes: Shapes) -> list[shapely.Polygon]:
 def _nothing_there(shapes: Shapes) -> str:
     kinds = sorted({shape.geom_type for shape, _ in shapes})
     if kinds:
-        return f"holds no polygon, only {', '.join(kinds)}: draw the area as a polygon, or use --pattern corridor for a line"
+        return f"holds no polygon, only {', '.join(kinds)}: draw the area as a polygon"
     return "holds no polygon: draw the area as a polygon"
 
 
@@ -395,17 +404,10 @@ def _home(shapes: Shapes, path: Path) -> tuple[float, float] | None:
 
 
 def _check_near(area: shapely.Geometry, home: tuple[float, float], path: Path) -> None:
-    if area.distance(shapely.Point(home)) > 1.0:
+    """Raise BadInputError where the home tells that the area's latitude and longitude are swapped."""
+    if area.distance(shapely.Point(home)) > 0.2:
         turned = shapely.transform(area, lambda points: points[:, ::-1])
-        if turned.distance(shapely.Point(home)) < 1.0:
+        if turned.distance(shapely.Point(home)) < 0.1:
             raise BadInputError(
                 f"{path}: latitude and longitude of the area are swapped: its home is {home[1]:.4f},{home[0]:.4f}"
             )
-
-
-def with_home(area: Area, home: tuple[float, float] | None, path: Path) -> Area:
-    """The area with the home that the user chose, which must lie within 1 degree of it."""
-    if home is None:
-        return area
-    _check_near(area.polygon, home, path)
-    return replace(area, home=home)

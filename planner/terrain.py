@@ -119,8 +119,9 @@ def _sample(file: Path, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> N
             if source.crs is None:
                 raise BadInputError(f"{file}: does not say in which coordinate reference system it is")
             x, y = Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(lon, lat)
-            column, row = ~source.transform * (np.asarray(x), np.asarray(y))
-            column, row = column - 0.5, row - 0.5
+            x, y, inverse = np.asarray(x), np.asarray(y), ~source.transform
+            column = inverse.a * x + inverse.b * y + inverse.c - 0.5
+            row = inverse.d * x + inverse.e * y + inverse.f - 0.5
             inside = (column > -1) & (row > -1) & (column < source.width) & (row < source.height)
             if not inside.any():
                 return np.full(len(lon), np.nan)

@@ -17,7 +17,8 @@ from planner.timing import Motion, path_seconds
 __all__ = ["Choice", "Task", "choose", "crossed"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
-FINALISTS, KICKS = 3, 20
+FINALISTS = 3
+EFFORT = 400  # disturbances of an order times its lines
 MOST_ANGLES = 20
 INSET_TRIALS = 4
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
@@ -83,11 +84,13 @@ def choose(task: Task, progress: Progress = SILENT) -> Choice:
                 incomplete.append((bound_s + _seconds_to_complete(one, five, task), number))
                 continue
             drawn_in = _drawn_in(sweep, cells, task)
-            routed.append((route(task, drawn_in, kicks=0).seconds, number, drawn_in))
+            routed.append((route(task, drawn_in, thorough=False).seconds, number, drawn_in))
             advance(1)
     if not routed:
-        return route(task, _patched(sweeps[min(incomplete)[1]][1], cells, task), kicks=KICKS)
-    return min((route(task, sweep, kicks=KICKS) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds)
+        return route(task, _patched(sweeps[min(incomplete)[1]][1], cells, task), thorough=True)
+    return min(
+        (route(task, sweep, thorough=True) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds
+    )
 
 
 def _patched(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
@@ -151,14 +154,18 @@ def crossed(task: Task, choice: Choice) -> Choice:
     """The chosen lines and others across them, in one order: the second pass begins near where the first ends."""
     across = sweep(task.region, choice.angle_deg + 90, task.spacing_m, CROSS_MARGIN)
     lines = np.concatenate([choice.lines, across.lines])
-    order = order_lines(lines, task.home, task.inside, task.outside, task.motion, kicks=KICKS)
-    return Choice(order.flown(lines), order, path_seconds(order.path(), task.motion), choice.angle_deg)
+    return _ordered(task, lines, choice.angle_deg, thorough=True)
 
 
-def route(task: Task, sweep: Sweep, kicks: int) -> Choice:
-    """A sweep's lines in their fastest order; `kicks`: how often to disturb the order and improve it again."""
-    order = order_lines(sweep.lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
-    return Choice(order.flown(sweep.lines), order, path_seconds(order.path(), task.motion), sweep.angle_deg)
+def route(task: Task, sweep: Sweep, *, thorough: bool) -> Choice:
+    """A sweep's lines in their fastest order; `thorough` looks longer for a faster one."""
+    return _ordered(task, sweep.lines, sweep.angle_deg, thorough=thorough)
+
+
+def _ordered(task: Task, lines: NDArray[np.float64], angle_deg: float, *, thorough: bool) -> Choice:
+    kicks = int(np.clip(EFFORT / len(lines), 3, 20)) if thorough else 0
+    order = order_lines(lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
+    return Choice(order.flown(lines), order, path_seconds(order.path(), task.motion), angle_deg)
 
 
 def _estimate(sweep: Sweep, motion: Motion) -> float:

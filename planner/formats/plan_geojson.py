@@ -12,21 +12,26 @@ from numpy.typing import NDArray
 from imagery.core.files import to_json, write_text
 from planner.survey import Flight, SurveyPlan
 
-__all__ = ["summary", "write"]
+__all__ = ["features", "summary", "write"]
 
 
 def write(plan: SurveyPlan, path: str | Path) -> None:
     """Write a plan; heights above mean sea level count the home as 0 m where no elevation is known."""
+    text = ",\n".join(to_json(feature, indent=None) for feature in features(plan))
+    write_text(path, f'{{"type": "FeatureCollection", "features": [\n{text}\n]}}\n')
+
+
+def features(plan: SurveyPlan) -> list[dict[str, Any]]:
+    """Every feature of a plan as GeoJSON objects, whose property `kind` says what it is."""
     home = {"type": "Point", "coordinates": [_degrees(v) for v in plan.home]}
-    features = [
+    found = [
         *_polygon_features(plan, plan.area, "area"),
         *_polygon_features(plan, plan.no_fly, "no_fly"),
         _feature(home, kind="home", height_amsl_m=_known(plan.home_amsl_m)),
     ]
     for flight in plan.flights:
-        features += _flight_features(plan, flight)
-    text = ",\n".join(to_json(feature, indent=None) for feature in features)
-    write_text(path, f'{{"type": "FeatureCollection", "features": [\n{text}\n]}}\n')
+        found += _flight_features(plan, flight)
+    return found
 
 
 def summary(plan: SurveyPlan) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from planner.app.run import Run, command
 if TYPE_CHECKING:
     from imagery.core.camera import Camera
     from planner.drone import Drone
-    from planner.survey import SurveyPlan
+    from planner.survey import Flight, SurveyPlan
 
 PATTERNS = ("grid", "crosshatch")
-FORMATS = ("plan", "waypoints")
+FORMATS = ("plan", "waypoints", "wpml", "litchi", "kml", "gpx", "gpkg")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
 
 
@@ -55,10 +55,11 @@ def run_command(
     wanted = _formats(formats)
     front, side = _overlap(overlap)
     chosen_camera, chosen_drone = _equipment(camera, drone)
-    zones = [read_zones(path) for path in no_fly or []]
+    wanted_area = read_area(area)
+    zones = [read_zones(path, wanted_area) for path in no_fly or []]
     wind_m_s, wind_from = _wind(wind)
     spec = SurveySpec(
-        area=read_area(area),
+        area=wanted_area,
         camera=chosen_camera,
         drone=chosen_drone,
         gsd_cm=2.0 if gsd is None and height is None else gsd,
@@ -83,24 +84,56 @@ def run_command(
     return result
 
 
-def write_plan(plan: "SurveyPlan", out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
-    """Write a plan's files into a folder, all or none, and return its summary."""
+def write_plan(plan: "SurveyPlan", out: Path, formats: tuple[str, ...] = ("plan", "waypoints")) -> dict[str, Any]:
+    """Write a plan's files into a folder, all or none, and return its summary; flights of an older plan there are removed."""
     from imagery.core.files import atomic_directory, write_json
-    from planner.formats import plan_geojson, qgc_plan, waypoints
-    from planner.mission import build_mission
+    from planner.formats import plan_geojson
 
     result = plan_geojson.summary(plan)
     with atomic_directory(out) as folder:
         plan_geojson.write(plan, folder / "plan.geojson")
         write_json(folder / "summary.json", result)
+        if "gpkg" in formats:
+            from planner.formats import geopackage
+
+            geopackage.write(plan, folder / "plan.gpkg")
         for flight in plan.flights:
-            mission = build_mission(plan, flight)
-            name = f"flight-{flight.number:02d}"
-            if "plan" in formats:
-                qgc_plan.write(mission, folder / f"{name}.plan", plan)
-            if "waypoints" in formats:
-                waypoints.write(mission, folder / f"{name}.waypoints")
+            _write_flight(plan, flight, folder / f"flight-{flight.number:02d}", formats)
+        written = {path.name for path in folder.iterdir()}
+    for old in out.glob("flight-[0-9]*"):
+        if old.name not in written and old.is_file():
+            old.unlink()
     return result
+
+
+def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tuple[str, ...]) -> None:
+    from planner.mission import build_mission
+
+    mission = build_mission(plan, flight)
+    if "plan" in formats:
+        from planner.formats import qgc_plan
+
+        qgc_plan.write(mission, stem.with_suffix(".plan"), plan)
+    if "waypoints" in formats:
+        from planner.formats import waypoints
+
+        waypoints.write(mission, stem.with_suffix(".waypoints"))
+    if "kml" in formats:
+        from planner.formats import kml
+
+        kml.write(plan, flight, stem.with_suffix(".kml"))
+    if "gpx" in formats:
+        from planner.formats import gpx
+
+        gpx.write(plan, flight, stem.with_suffix(".gpx"))
+    if "litchi" in formats:
+        from planner.formats import litchi
+
+        litchi.write(plan, flight, stem.with_name(f"{stem.name}-litchi.csv"))
+    if "wpml" in formats:
+        from planner.formats import wpml
+
+        wpml.write(plan, flight, stem.with_suffix(".kmz"))
 
 
 def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> None:
@@ -113,7 +146,8 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
         f" {result['duration_s'] / 60:.1f} min (longest {result['longest_flight_s'] / 60:.1f} min)"
     )
     run.say(f"seen by a photo: {result['seen1']:.2f} % of the area; by five or more: {result['seen5']:.2f} %")
-    run.say(f"{out}: plan.geojson, summary.json, flight-01 ... {len(plan.flights):02d}")
+    names = "flight-01" if len(plan.flights) == 1 else f"flight-01 to flight-{len(plan.flights):02d}"
+    run.say(f"{out}: plan.geojson, summary.json, {names}")
 
 
 def _equipment(camera: str | None, drone: str | None) -> tuple["Camera", "Drone"]:

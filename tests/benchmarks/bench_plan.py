@@ -1,0 +1,112 @@
+"""How SkyRelief's plans compare: `python -m tests.benchmarks.bench_plan` prints home-to-home seconds beside other planners'.
+
+The areas are those of `SKYRELIEF_DATA`/areas/bench, and the project's own nasty ones. All are flown by one Mavic 3E: 2 cm, 75/70, 10 m/s,
+1 m clearance, one flight, no wind; every plan is scored by tests/oracles/plan_score.py. Lines may end inside the edge where the photos
+still see enough; the column `to edge` is SkyRelief with every line flown to the area's edge, as the others do.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from imagery.core.camera import find_camera
+from planner.area import Area, read_area
+from planner.drone import find_drone
+from planner.formats import plan_geojson
+from planner.survey import SurveySpec, plan_survey
+from tests.oracles.plan_score import score
+from tests.planner.nasty import NASTY, to_degrees
+
+DATA = Path(os.environ.get("SKYRELIEF_DATA", Path(__file__).parents[2] / "../shared/data"))
+AREAS = ("A_convex", "L_shape", "U_shape", "H_nofly", "B_10km2")
+PUBLISHED = {
+    "QGroundControl, default": (1325, 1923, 1971, 1856, 35363),
+    "QGroundControl, best angle": (1199, 1609, 1671, 1731, 33690),
+    "Mission Planner, default": (1188, 1608, 1750, 1725, 33544),
+    "Fields2Cover 2.1": (1189, 1607, 1710, 1768, 33786),
+    "opencoverage, best pattern": (1209, 1698, 1906, 1801, 35121),
+    "HOT drone-flightplan 1.0": (1738, 2562, 2829, 2504, 48452),
+    "best known": (1172, 1607, 1671, 1635, 33321),
+}
+
+
+def main() -> None:
+    """Print both tables."""
+    rows = {}
+    if (DATA / "areas/bench").is_dir():
+        rows = {name: measured(read_area(DATA / f"areas/bench/{name}.geojson")) for name in AREAS}
+        print_published(rows)
+        print_details(rows)
+        print_start_to_end()
+    else:
+        print(f"no shared data at {DATA}: set SKYRELIEF_DATA for the published comparison")
+    print_details({name: measured(Area(name, to_degrees(shape()))) for name, shape in NASTY.items()})
+
+
+def measured(area: Area) -> dict[str, float]:
+    """Scores of the plan for an area, its planning seconds, and the seconds with lines to the edge."""
+    camera, drone = find_camera("dji-mavic-3e"), find_drone("dji-mavic-3e")
+    spec = SurveySpec(area, camera, drone, gsd_cm=2.0, speed_m_s=10.0, clearance_m=1.0)
+    to_edge = SurveySpec(area, camera, drone, gsd_cm=2.0, speed_m_s=10.0, clearance_m=1.0, inset=False)
+    start = time.perf_counter()
+    plan = plan_survey(spec)
+    planning_s = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        plan_geojson.write(plan, Path(folder) / "plan.geojson")
+        result = score(json.loads((Path(folder) / "plan.geojson").read_text(encoding="utf-8")), area.polygon)
+    return {**result, "planning_s": planning_s, "to_edge_s": plan_survey(to_edge).flights[0].cruise_s}
+
+
+def print_published(rows: dict[str, dict[str, float]]) -> None:
+    """Home-to-home seconds beside the published ones."""
+    print("home-to-home seconds" + " " * 12 + "".join(f"{name:>10}" for name in rows))
+    for planner, seconds in PUBLISHED.items():
+        print(f"{planner:<32}" + "".join(f"{value:>10}" for value in seconds))
+    for label, key in (
+        ("SkyRelief, lines to the edge", "to_edge_s"),
+        ("SkyRelief", "seconds"),
+        ("bound (lines to the edge)", "bound_s"),
+    ):
+        print(f"{label:<32}" + "".join(f"{row[key]:>10.0f}" for row in rows.values()))
+    print()
+
+
+def print_details(rows: dict[str, dict[str, float]]) -> None:
+    """Coverage, safety and planning time of each plan."""
+    keys = (
+        "seconds",
+        "to_edge_s",
+        "bound_s",
+        "seen1",
+        "seen5",
+        "photos",
+        "photos_not_flown",
+        "no_fly_m",
+        "outside_m",
+        "planning_s",
+    )
+    print(f"{'area':<12}" + "".join(f"{key:>17}" for key in keys))
+    for name, row in rows.items():
+        print(f"{name:<12}" + "".join(f"{row[key]:>17.2f}" for key in keys))
+    print()
+
+
+def print_start_to_end() -> None:
+    """Seconds of the whole command, start-up included."""
+    for name in AREAS:
+        with tempfile.TemporaryDirectory() as folder:
+            area = DATA / f"areas/bench/{name}.geojson"
+            options = ("--speed", "10", "--clearance", "1", "--endurance", "none", "--camera", "dji-mavic-3e")
+            start = time.perf_counter()
+            command = [sys.executable, "-m", "planner.app.cli", "plan", str(area), "-o", folder, *options]
+            subprocess.run(command, check=True, capture_output=True)
+            print(f"skyrelief plan {name:<12} {time.perf_counter() - start:6.2f} s, start-up included")
+    print()
+
+
+if __name__ == "__main__":
+    main()
