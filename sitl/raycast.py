@@ -284,7 +284,7 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
     top, bottom = max(z00, z01, z10, z11), min(z00, z01, z10, z11)
     gain = 1.0
     if grain > 0:
-        gain += grain * (0.045 * value_noise(c, r, 0.61, 5) + 0.05 * value_noise(c, r, 0.29, 6))
+        gain += grain * (0.08 * value_noise(c, r, 0.61, 5) + 0.08 * value_noise(c, r, 0.29, 6))
     if top - bottom > STEP_M:
         hi, hj = i, j
         if z01 == top:

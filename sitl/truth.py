@@ -101,7 +101,7 @@ def compare_stitch(world: World, stitch_dir: str | Path, photos_truth: str | Pat
 
 
 def mosaic_error(world: World, ortho_path: str | Path) -> MosaicError:
-    """Local offsets of an orthomosaic by phase correlation with the true one, on a net of overlapping tiles.
+    """Local offsets of an orthomosaic by phase correlation with the true one, tile by tile.
 
     A first correlation of the whole picture at a coarse scale finds offsets larger than a tile. Raises NotEnoughDataError
     where the two have too little in common.
@@ -355,8 +355,8 @@ def _local_offsets(
     dx, dy = (int(v) for v in shift)
     rows, cols = truth.shape
     offsets = []
-    for r in range(max(0, -dy), min(rows, rows - dy) - TILE_PX, TILE_PX // 2):
-        for c in range(max(0, -dx), min(cols, cols - dx) - TILE_PX, TILE_PX // 2):
+    for r in range(max(0, -dy), min(rows, rows - dy) - TILE_PX, TILE_PX):
+        for c in range(max(0, -dx), min(cols, cols - dx) - TILE_PX, TILE_PX):
             moved = (slice(r + dy, r + dy + TILE_PX), slice(c + dx, c + dx + TILE_PX))
             if not seen[moved].all():
                 continue

@@ -148,6 +148,6 @@ def paint_tree(
             if z > dsm[r, c]:
                 dsm[r, c] = z
                 leaf = hash01(int(np.floor(px / 0.07)), int(np.floor(py / 0.07)), seed + 4) - 0.5
-                gain = 0.72 + 0.3 * dome + 0.22 * clump + 0.3 * leaf
+                gain = 0.95 + 0.3 * dome + 0.26 * clump + 0.34 * leaf
                 warm = 1 + 0.10 * value_noise(px, py, 0.8, seed + 5)
                 shade(rgb, r, c, colour[0] * warm, colour[1], colour[2] / warm, gain)

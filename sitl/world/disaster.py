@@ -79,7 +79,7 @@ def _damage(disaster: str, grade: int, house: House, rng: np.random.Generator) -
     if grade == 0:
         return Damage()
     if grade == 1:
-        tarp = float(rng.uniform(0.05, 0.25)) if disaster == "storm" and rng.random() < 0.5 else 0.0
+        tarp = float(rng.uniform(0.05, 0.15)) if disaster == "storm" and rng.random() < 0.5 else 0.0
         kind = "flooded" if disaster == "flood" else "holes"
         return Damage(1, kind, hole_share=float(rng.uniform(0.05, 0.18)), tarp_share=tarp, apron_m=1.0)
     if grade == 2:

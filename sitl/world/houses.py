@@ -161,7 +161,7 @@ def _roof(  # type: ignore[no-untyped-def]
                     outside = min(outside, np.hypot(max(p[0] - u, u - p[2], 0.0), max(p[1] - v, v - p[3], 0.0)))
             if not inside:
                 if apron > 0 and heap > 0 and outside < 2 * apron:
-                    _strew(dsm, rgb, r, c, u, v, outside, apron, heap, collapse, side, seed)
+                    _strew(dsm, rgb, r, c, u, v, outside, apron, heap, collapse, side, kind == 6, seed)
                 continue
             p = parts[best]
             along, across = (u, v) if p[2] - p[0] >= p[3] - p[1] else (v, u)
@@ -173,7 +173,12 @@ def _roof(  # type: ignore[no-untyped-def]
                 state = (
                     2 if _collapse_field(u, v, side, seed) > collapse else (1 if _hole_field(u, v, seed) > holes else 0)
                 )
-            if state == 0:
+            if tarp > 0 and state < 2 and _under_tarpaulin(u, v, parts[0], tarp, seed):
+                lost[r, c] = 1
+                labels[r, c] = label
+                dsm[r, c] = z + 0.05 + 0.04 * value_noise(u, v, 0.5, seed + 81)
+                shade(rgb, r, c, 38.0, 92.0, 168.0, 1 + 0.12 * value_noise(u, v, 0.35, seed + 82))
+            elif state == 0:
                 dsm[r, c] = z
                 labels[r, c] = label
                 if (
@@ -211,7 +216,18 @@ def _roof(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _strew(dsm, rgb, r, c, u, v, outside, apron, heap, collapse, side, seed):  # type: ignore[no-untyped-def]
+def _under_tarpaulin(u: float, v: float, part: NDArray[np.float64], share: float, seed: int) -> bool:
+    """Whether a point of a roof is covered by a sheet that takes a share of the main rectangle, somewhere in it."""
+    length, width = part[2] - part[0], part[3] - part[1]
+    du, dv = 0.62 * np.sqrt(share) * length, np.sqrt(share) / 0.62 * width
+    dv = min(dv, width)
+    u0 = part[0] + hash01(7, 1, seed) * (length - du)
+    v0 = part[1] + hash01(7, 2, seed) * (width - dv)
+    return u0 < u < u0 + du and v0 < v < v0 + dv
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _strew(dsm, rgb, r, c, u, v, outside, apron, heap, collapse, side, burnt, seed):  # type: ignore[no-untyped-def]
     """Debris and dust on the ground around a collapse, thinning out over its apron."""
     if _collapse_field(u, v, side, seed) < collapse - 1.0:
         return
@@ -222,8 +238,9 @@ def _strew(dsm, rgb, r, c, u, v, outside, apron, heap, collapse, side, seed):  #
     dsm[r, c] += 0.55 * heap * spread * spread * max(0.0, lump)
     dust = min(0.9, 1.3 * spread)
     gain = 0.86 + 0.22 * value_noise(u, v, 0.25, seed + 44) + 0.3 * (hash01(int(u * 14), int(v * 14), seed + 45) - 0.5)
+    tone = 52.0 if burnt else 150.0
     for k in range(3):
-        old = rgb[r, c, k] * (1 - dust) + dust * (150.0 - 9 * k) * gain
+        old = rgb[r, c, k] * (1 - dust) + dust * tone * (1 - 0.06 * k) * gain
         rgb[r, c, k] = min(255.0, max(0.0, old))
 
 

@@ -1,5 +1,7 @@
 """Laying out a settlement: a main road along a stream, lanes off it, parcels with houses, fields, trees and vehicles."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +46,8 @@ CARS = ((225, 226, 228), (40, 42, 46), (120, 124, 130), (150, 36, 34), (44, 68, 
 class Profile:
     """What kind of settlement: pairs are the least and the most, in metres; floors: the shares of 1, 2, ... storeys;
 
-    fall, rise: gradients along and across the valley; orderly: how far lanes bend and houses turn (1: as in a village)."""
+    fall, rise: gradients along and across the valley; orderly: how far lanes bend and houses turn (1: as in a village);
+    rows: how many houses stand behind each other along a lane."""
 
     lane_spacing_m: tuple[float, float]
     lane_length_m: tuple[float, float]
@@ -62,6 +65,8 @@ class Profile:
     stream_width_m: float
     materials: tuple[str, ...] = ("tiles", "metal", "slate", "concrete")
     back_lanes: int = 1
+    lane_width_m: tuple[float, float] = (3.6, 4.8)
+    rows: int = 1
     orderly: float = 1.0
 
 
@@ -79,10 +84,10 @@ PROFILES = {
         stream_width_m=7.0, back_lanes=3,
     ),
     "informal": replace(
-        VILLAGE, lane_spacing_m=(22, 32), lane_length_m=(90, 150), frontage_m=(6, 9), setback_m=(1, 2), length_m=(5, 8),
+        VILLAGE, lane_spacing_m=(26, 36), lane_length_m=(90, 150), frontage_m=(6, 9), setback_m=(1, 2), length_m=(5, 8),
         width_m=(4, 6),
         floors=(0.92, 0.08), built_share=0.97, l_share=0.12, trees_per_ha=12, rise=0.03, stream_width_m=4.0,
-        materials=("metal", "concrete"), back_lanes=3, orderly=4.0,
+        materials=("metal", "concrete"), back_lanes=2, orderly=2.5, lane_width_m=(1.6, 2.6), rows=2,
     ),
     "farmland": replace(
         VILLAGE, lane_spacing_m=(110, 160), lane_length_m=(60, 110), frontage_m=(40, 70), setback_m=(8, 14), length_m=(11,
@@ -116,7 +121,7 @@ def lay_out(seed: int, profile: str, size_m: tuple[float, float], margin_m: floa
     taken = (
         [item.polygon for item in open_fields]
         + [road.line.buffer(road.width_m / 2) for road in roads]
-        + [stream.polygon.buffer(5)]
+        + [stream.polygon.buffer(12 if kind.stream_width_m > 30 else 5)]
     )
     houses, yards = _houses(rng, kind, roads, taken, shapely.box(*bounds).buffer(-6))
     crops = _crops(rng, valley, bounds, taken + [yard.polygon for yard in yards])
@@ -202,7 +207,9 @@ def _roads(
         pieces = shapely.difference(lane, closed)
         for piece in shapely.get_parts(pieces):
             if piece.length > 30:
-                roads.append(Road(piece, float(rng.choice([3.6, 4.2, 4.8])), str(rng.choice(["asphalt", "gravel"]))))
+                roads.append(
+                    Road(piece, float(rng.uniform(*kind.lane_width_m)), str(rng.choice(["asphalt", "gravel"])))
+                )
     bridge_s = rng.uniform(-60, 60)
     t = np.arange(-kind.stream_width_m / 2 - 160, base + 1, 4.0)
     if kind.stream_width_m < 30:
@@ -210,14 +217,16 @@ def _roads(
     return tuple(roads)
 
 
-def _house(rng: np.random.Generator, kind: Profile, number: int, x: float, y: float, angle: float) -> House:
+def _house(rng: np.random.Generator, kind: Profile, number: int, angle_rad: float) -> House:
+    """A house at the origin; every fifth has its gable to the road."""
     weights = np.array([ROOFS[name][0] for name in kind.materials])
     material = str(rng.choice(kind.materials, p=weights / weights.sum()))
     _, colours, forms = ROOFS[material]
     length, width = rng.uniform(*kind.length_m), rng.uniform(*kind.width_m)
     width = min(width, length)
     parts = [(-length / 2, -width / 2, length / 2, width / 2)]
-    if rng.random() < kind.l_share:
+    gable = rng.random() < 0.22
+    if not gable and rng.random() < kind.l_share:
         wing, reach = rng.uniform(0.5, 0.75) * width, rng.uniform(0.5, 0.8) * width
         end = rng.choice([-1, 1])
         u0, u1 = sorted((end * length / 2, end * (length / 2 - wing)))
@@ -227,9 +236,9 @@ def _house(rng: np.random.Generator, kind: Profile, number: int, x: float, y: fl
     roof_rgb = np.clip(np.array(colours[rng.integers(len(colours))]) * tone + rng.normal(0, 4, 3), 20, 245).astype(int)
     return House(
         number=number,
-        x=x,
-        y=y,
-        angle_rad=angle,
+        x=0.0,
+        y=0.0,
+        angle_rad=angle_rad + np.pi / 2 * gable,
         parts=tuple(parts),
         floors=floors,
         wall_m=2.8 * floors + float(rng.uniform(0.0, 0.4)),
@@ -241,16 +250,22 @@ def _house(rng: np.random.Generator, kind: Profile, number: int, x: float, y: fl
     )
 
 
-def _houses(
-    rng: np.random.Generator, kind: Profile, roads: tuple[Road, ...], taken: list[Polygon], inside: Polygon
-) -> tuple[tuple[House, ...], list[Field]]:
-    """Houses along both sides of every road, each on its own plot; none touches another, a road, water or an open field."""
-    blocked = prep(shapely.union_all([polygon.buffer(1.5) for polygon in taken]))
-    houses: list[House] = []
-    outlines: list[Polygon] = []
-    yards: list[Field] = []
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """A place for a house: the middle of its frontage, the road's heading there, which side of it, and how far it lies back."""
+
+    x: float
+    y: float
+    heading_rad: float
+    side: int
+    frontage_m: float
+    back_m: float
+
+
+def _plots(rng: np.random.Generator, kind: Profile, roads: tuple[Road, ...]) -> Iterator[_Plot]:
+    """Plots along both sides of every road; some stay empty."""
     for road in roads:
-        for side in (1, -1):
+        for side, row in itertools.product((1, -1), range(kind.rows)):
             at = rng.uniform(4, 10)
             while at < road.line.length - 4:
                 frontage = rng.uniform(*kind.frontage_m)
@@ -260,41 +275,43 @@ def _houses(
                     continue
                 p, q = road.line.interpolate(middle - 1), road.line.interpolate(middle + 1)
                 heading = float(np.arctan2(q.y - p.y, q.x - p.x))
-                outward = np.array([-np.sin(heading), np.cos(heading)]) * side
-                house = _house(
-                    rng,
-                    kind,
-                    len(houses) + 1,
-                    0,
-                    0,
-                    heading + np.pi * (side < 0) + float(rng.normal(0, 0.05 * kind.orderly)),
-                )
-                if rng.random() < 0.22:
-                    house = _turned(house)
-                depth = max(part[3] for part in house.parts) - min(part[1] for part in house.parts)
-                gap = road.width_m / 2 + rng.uniform(*kind.setback_m) + depth / 2
-                house = _moved(house, *(np.array([(p.x + q.x) / 2, (p.y + q.y) / 2]) + outward * gap))
-                outline = house.polygon
-                spaced = outline.buffer(1.6 if kind.frontage_m[0] > 8 else 0.7)
-                if (
-                    not inside.contains(outline)
-                    or blocked.intersects(outline)
-                    or any(spaced.intersects(other) for other in outlines)
-                ):
-                    continue
-                houses.append(house)
-                outlines.append(outline)
-                yards.append(_yard(rng, heading, house, frontage, depth))
+                back = road.width_m / 2 + rng.uniform(*kind.setback_m) + row * (kind.width_m[1] + 2)
+                yield _Plot((p.x + q.x) / 2, (p.y + q.y) / 2, heading, side, frontage, float(back))
+
+
+def _houses(
+    rng: np.random.Generator, kind: Profile, roads: tuple[Road, ...], taken: list[Polygon], inside: Polygon
+) -> tuple[tuple[House, ...], list[Field]]:
+    """Houses on their plots; none touches another, a road, water or an open field."""
+    blocked = prep(shapely.union_all([polygon.buffer(1.5 if kind.rows == 1 else 0.5) for polygon in taken]))
+    gap_m = 1.6 if kind.rows == 1 else 0.7
+    houses: list[House] = []
+    yards: list[Field] = []
+    near: dict[tuple[int, int], list[Polygon]] = {}  # outlines by squares of 40 m, more than a house is long
+    for plot in _plots(rng, kind, roads):
+        turn = plot.heading_rad + np.pi * (plot.side < 0) + float(rng.normal(0, 0.05 * kind.orderly))
+        house = _house(rng, kind, len(houses) + 1, turn)
+        depth = max(part[3] for part in house.parts) - min(part[1] for part in house.parts)
+        away = plot.side * (plot.back_m + depth / 2)
+        house = replace(house, x=plot.x - np.sin(plot.heading_rad) * away, y=plot.y + np.cos(plot.heading_rad) * away)
+        outline = house.polygon
+        square = (int(house.x // 40), int(house.y // 40))
+        around = [
+            other
+            for i, j in itertools.product((-1, 0, 1), repeat=2)
+            for other in near.get((square[0] + i, square[1] + j), ())
+        ]
+        spaced = outline.buffer(gap_m)
+        if (
+            not inside.contains(outline)
+            or blocked.intersects(outline)
+            or any(spaced.intersects(other) for other in around)
+        ):
+            continue
+        houses.append(house)
+        near.setdefault(square, []).append(outline)
+        yards.append(_yard(rng, plot.heading_rad, house, plot.frontage_m, depth))
     return tuple(houses), yards
-
-
-def _turned(house: House) -> House:
-    """The house with its gable to the road."""
-    return replace(house, angle_rad=house.angle_rad + np.pi / 2, parts=house.parts[:1])
-
-
-def _moved(house: House, x: float, y: float) -> House:
-    return replace(house, x=float(x), y=float(y))
 
 
 def _yard(rng: np.random.Generator, heading: float, house: House, frontage: float, depth: float) -> Field:
