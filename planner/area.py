@@ -18,9 +18,9 @@ import shapely
 import shapely.geometry
 
 from imagery.core.errors import BadInputError
-from imagery.core.frame import check_lon_lat
+from imagery.core.frame import LocalFrame, check_lon_lat
 
-__all__ = ["Area", "parse_home", "read_area", "read_zones"]
+__all__ = ["Area", "parse_home", "read_area", "read_corridor", "read_zones"]
 
 LARGEST_FILE = 400_000_000  # bytes, unpacked
 SMALLEST_M2, LARGEST_M2 = 10.0, 1.5e9
@@ -36,13 +36,16 @@ class Area:
     """What to survey.
 
     Attributes: name; polygon: a Polygon or MultiPolygon in longitude and latitude, whose holes must not be flown over;
-    home: (longitude, latitude) or None where the file names none; warnings: what was repaired or ignored in the file.
+    home: (longitude, latitude) or None where the file names none; warnings: what was repaired or ignored in the file;
+    axis, width_m: of a corridor, whose polygon is what lies within half the width of the axis.
     """
 
     name: str
     polygon: shapely.Polygon | shapely.MultiPolygon
     home: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
+    axis: shapely.LineString | shapely.MultiLineString | None = None
+    width_m: float = 0.0
 
 
 def read_area(path: str | Path) -> Area:
@@ -62,6 +65,29 @@ def read_area(path: str | Path) -> Area:
     if home is not None:
         _check_near(merged, home, path)
     return Area(path.stem, merged, home, tuple(warnings))
+
+
+def read_corridor(path: str | Path, width_m: float) -> Area:
+    """The corridor along a file's lines, of the width that they name in a property `width_m`, or the given one."""
+    path = Path(path)
+    shapes = read_shapes(path)
+    lines = [shape for shape, _ in shapes if isinstance(shape, shapely.LineString | shapely.MultiLineString)]
+    if not lines:
+        raise BadInputError(f"{path}: holds no line for a corridor to follow: draw one, or use another pattern")
+    widths = [p["width_m"] for _, p in shapes if isinstance(p.get("width_m"), int | float) and p["width_m"] > 0]
+    width_m = float(max(widths, default=width_m))
+    axis = shapely.line_merge(shapely.union_all(lines))
+    frame = LocalFrame.around(*shapely.get_coordinates(axis).T)
+    local = shapely.transform(axis, lambda points: np.column_stack(frame.to_local(points[:, 0], points[:, 1])))
+    ground = local.buffer(width_m / 2, cap_style="flat", quad_segs=4)
+    polygon = shapely.transform(ground, lambda points: np.column_stack(frame.to_geographic(points[:, 0], points[:, 1])))
+    if polygon.is_empty:
+        raise BadInputError(f"{path}: its lines have no length")
+    _check_size(polygon, path)
+    filled = [
+        shapely.Polygon(part.exterior) for part in shapely.get_parts(polygon)
+    ]  # land within a bend may be flown over
+    return Area(path.stem, shapely.union_all(filled), _home(shapes, path), axis=axis, width_m=width_m)
 
 
 def read_zones(path: str | Path, near: Area | None = None) -> shapely.MultiPolygon:

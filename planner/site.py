@@ -34,6 +34,10 @@ class Site:
     home: NDArray[np.float64]
     assumed_home: bool
 
+    def to_metres(self, geometry: shapely.Geometry) -> shapely.Geometry:
+        """A geometry in longitude and latitude, in the frame."""
+        return _local(geometry, self.frame)
+
 
 def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tuple[float, float] | None) -> Site:
     """The ground around an area's centre.

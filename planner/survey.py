@@ -13,10 +13,13 @@ from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame
 from imagery.core.progress import SILENT, Progress
 from planner.area import Area
-from planner.coverage.choose import Choice, Task, choose, crossed
+from planner.coverage.choose import Choice, Task, as_given, choose, crossed, fastest
 from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Overlap, cells_of, count_views, line_photos
+from planner.coverage.sweep import sweep
 from planner.drone import Drone
+from planner.patterns.corridor import corridor_lines
+from planner.patterns.search import expanding_square, sector_search, side_angles
 from planner.site import Site, lay_out
 from planner.sorties import Sortie, split
 from planner.terrain import GENTLE, Terrain, follow, read_terrain
@@ -24,7 +27,7 @@ from planner.timing import Motion, path_seconds
 
 __all__ = ["PATTERNS", "Flight", "SurveyPlan", "SurveySpec", "plan_survey"]
 
-PATTERNS = ("grid", "crosshatch")
+PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector")
 MOST_INSET = 1.1  # of the trigger distance: the last photo of a line still sees beyond the edge
 LEGAL_HEIGHT_M = 120.0
 SIGHT_M = 500.0
@@ -123,7 +126,7 @@ def plan_survey(spec: SurveySpec, progress: Progress = SILENT) -> SurveyPlan:
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
     motion, slowed = pace(spec)
     task = task_of(spec, site, motion)
-    choice = cover(spec, task, progress)
+    choice = cover(spec, site, task, progress)
     overhead_s = motion.take_off_and_land_s(spec.height_agl_m)
     sorties = split(task, choice, spec.usable_s, overhead_s, spec.drone.max_items, spec.drones)
     terrain = None if spec.dem is None else read_terrain(spec.dem, site.frame, _surroundings(site, choice))
@@ -229,10 +232,25 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
     )
 
 
-def cover(spec: SurveySpec, task: Task, progress: Progress) -> Choice:
+def cover(spec: SurveySpec, site: Site, task: Task, progress: Progress) -> Choice:
     """The lines of the pattern in their order."""
-    choice = choose(task, progress)
-    return crossed(task, choice) if spec.pattern == "crosshatch" else choice
+    middle = shapely.get_coordinates(task.area.centroid)[0]
+    course_deg = spec.angle_deg or 0.0
+    match spec.pattern:
+        case "corridor":
+            return fastest(task, corridor_lines(_axis(spec, site), spec.area.width_m, task.spacing_m))
+        case "parallel" | "creeping":
+            longer, shorter = side_angles(task.area)
+            along = task.angles[0] if task.angles else longer if spec.pattern == "parallel" else shorter
+            return fastest(task, sweep(task.region, along, task.spacing_m).lines)
+        case "square":
+            return as_given(task, expanding_square(middle, task.spacing_m, _reach(task, middle), course_deg))
+        case "sector":
+            return as_given(task, sector_search(middle, _reach(task, middle), course_deg))
+        case "crosshatch":
+            return crossed(task, choose(task, progress))
+        case _:
+            return choose(task, progress)
 
 
 def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terrain | None) -> Flight:
@@ -305,6 +323,19 @@ def concerns(
         battery = f"a battery of {spec.drone.name} {spec.drone.usable_s / 60:.0f} min with its reserve"
         found.append(f"the flight takes {longest / 60:.0f} min, {battery}: leave --endurance none out")
     return found
+
+
+def _axis(spec: SurveySpec, site: Site) -> shapely.Geometry:
+    if spec.area.axis is None:
+        raise BadInputError(
+            f"the pattern corridor follows a line, and {spec.area.name} is an area: give a file with a line"
+        )
+    return site.to_metres(spec.area.axis)
+
+
+def _reach(task: Task, middle: NDArray[np.float64]) -> float:
+    """Metres from the middle to the farthest corner of the area."""
+    return float(np.hypot(*(shapely.get_coordinates(task.area) - middle).T).max())
 
 
 def _vertices(sortie: Sortie) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

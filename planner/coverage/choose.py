@@ -7,6 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
 from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Cells, cells_of, parallel_views
@@ -14,10 +15,11 @@ from planner.coverage.route import Order, order_lines
 from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, inset, sweep
 from planner.timing import Motion, path_seconds
 
-__all__ = ["Choice", "Task", "choose", "crossed"]
+__all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 FINALISTS = 3
+SHORTEST_M = 0.1
 EFFORT = 400  # disturbances of an order times its lines
 MOST_ANGLES = 20
 INSET_TRIALS = 4
@@ -155,6 +157,51 @@ def crossed(task: Task, choice: Choice) -> Choice:
     across = sweep(task.region, choice.angle_deg + 90, task.spacing_m, CROSS_MARGIN)
     lines = np.concatenate([choice.lines, across.lines])
     return _ordered(task, lines, choice.angle_deg, thorough=True)
+
+
+def fastest(task: Task, lines: NDArray[np.float64]) -> Choice:
+    """Given lines (n x 2 x 2), cut to the region, in their fastest order."""
+    return _ordered(task, _within(task, lines), _course_deg(lines), thorough=True)
+
+
+def as_given(task: Task, lines: NDArray[np.float64]) -> Choice:
+    """Given lines (n x 2 x 2), cut to the region, in the order and direction given."""
+    kept = _within(task, lines)
+    ends = [task.home, *kept.reshape(-1, 2), task.home]
+    ways = []
+    for a, b in zip(ends[::2], ends[1::2], strict=True):
+        way = None if a is task.home or b is task.home else task.inside.way(a, b)
+        way = task.outside.way(a, b) if way is None else way
+        if way is None:
+            raise BadInputError("a no-fly zone encloses a part of the area: it cannot be reached")
+        ways.append(way)
+    count = len(kept)
+    order = Order(np.arange(count), np.zeros(count, bool), tuple(ways))
+    return Choice(kept, order, path_seconds(order.path(), task.motion), _course_deg(lines))
+
+
+def _within(task: Task, lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The parts of lines inside the region, each in its line's direction."""
+    parts = []
+    for line in lines:
+        found = [
+            p for p in shapely.get_parts(shapely.LineString(line).intersection(task.region)) if p.length > SHORTEST_M
+        ]
+        found = [p for p in found if isinstance(p, shapely.LineString)]
+        pieces = [shapely.get_coordinates(part)[[0, -1]] for part in found]
+        course = line[1] - line[0]
+        pieces = [piece if (piece[1] - piece[0]) @ course > 0 else piece[::-1] for piece in pieces]
+        parts += sorted(pieces, key=lambda piece: math.dist(piece[0], line[0]))  # noqa: B023 - used at once
+    if not parts:
+        raise BadInputError(
+            "the pattern leaves nothing to fly inside the area: choose another pattern or a larger area"
+        )
+    return np.array(parts)
+
+
+def _course_deg(lines: NDArray[np.float64]) -> float:
+    east, north = lines[0, 1] - lines[0, 0]
+    return math.degrees(math.atan2(north, east)) % 180
 
 
 def route(task: Task, sweep: Sweep, *, thorough: bool) -> Choice:

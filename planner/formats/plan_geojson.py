@@ -10,9 +10,12 @@ import shapely.geometry
 from numpy.typing import NDArray
 
 from imagery.core.files import to_json, write_text
+from planner.patterns.search import probability_of_detection
 from planner.survey import Flight, SurveyPlan
 
 __all__ = ["features", "summary", "write"]
+
+SEARCHES = ("parallel", "creeping", "square", "sector")
 
 
 def write(plan: SurveyPlan, path: str | Path) -> None:
@@ -62,6 +65,7 @@ def summary(plan: SurveyPlan) -> dict[str, Any]:
             "median": float(np.median(overlap.views[overlap.cells.inside])),
         },
         "home": {"lat": plan.home[1], "lon": plan.home[0], "height_amsl_m": _known(plan.home_amsl_m)},
+        **_search(plan),
         "warnings": list(plan.warnings),
         "request": {
             "area": spec.area.name,
@@ -81,6 +85,14 @@ def summary(plan: SurveyPlan) -> dict[str, Any]:
             "drones": spec.drones,
         },
     }
+
+
+def _search(plan: SurveyPlan) -> dict[str, Any]:
+    """What a search pattern is worth; nothing for surveys."""
+    if plan.spec.pattern not in SEARCHES:
+        return {}
+    coverage, probability = probability_of_detection(plan.spec.footprint_m[0], plan.spacing_m)
+    return {"search": {"coverage_factor": round(coverage, 3), "probability_of_detection": round(probability, 3)}}
 
 
 def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:

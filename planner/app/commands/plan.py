@@ -12,10 +12,11 @@ from planner.app.run import Run, command
 
 if TYPE_CHECKING:
     from imagery.core.camera import Camera
+    from planner.area import Area
     from planner.drone import Drone
     from planner.survey import Flight, SurveyPlan
 
-PATTERNS = ("grid", "crosshatch")
+PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector")
 FORMATS = ("plan", "waypoints", "wpml", "litchi", "kml", "gpx", "gpkg")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
 
@@ -47,7 +48,7 @@ def run_command(
     formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
-    from planner.area import parse_home, read_area, read_zones
+    from planner.area import parse_home, read_zones
     from planner.survey import SurveySpec, plan_survey
 
     if gsd is not None and height is not None:
@@ -55,14 +56,15 @@ def run_command(
     wanted = _formats(formats)
     front, side = _overlap(overlap)
     chosen_camera, chosen_drone = _equipment(camera, drone)
-    wanted_area = read_area(area)
+    shown_gsd = 2.0 if gsd is None and height is None else gsd
+    wanted_area = _area(area, pattern, chosen_camera, shown_gsd, height)
     zones = [read_zones(path, wanted_area) for path in no_fly or []]
     wind_m_s, wind_from = _wind(wind)
     spec = SurveySpec(
         area=wanted_area,
         camera=chosen_camera,
         drone=chosen_drone,
-        gsd_cm=2.0 if gsd is None and height is None else gsd,
+        gsd_cm=shown_gsd,
         height_m=height,
         front_overlap=front,
         sidelap=side,
@@ -148,6 +150,16 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
     run.say(f"seen by a photo: {result['seen1']:.2f} % of the area; by five or more: {result['seen5']:.2f} %")
     names = "flight-01" if len(plan.flights) == 1 else f"flight-01 to flight-{len(plan.flights):02d}"
     run.say(f"{out}: plan.geojson, summary.json, {names}")
+
+
+def _area(path: Path, pattern: str, camera: "Camera", gsd_cm: float | None, height_m: float | None) -> "Area":
+    """The area, or for a corridor the ground along a line: as wide as a photo sees unless the line says otherwise."""
+    from planner.area import read_area, read_corridor
+
+    if pattern != "corridor":
+        return read_area(path)
+    agl = height_m if height_m is not None else camera.height_for_gsd((gsd_cm or 0.0) / 100)
+    return read_corridor(path, max(camera.footprint_m(agl)[0], 1.0))
 
 
 def _equipment(camera: str | None, drone: str | None) -> tuple["Camera", "Drone"]:

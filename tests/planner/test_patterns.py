@@ -1,0 +1,103 @@
+"""Patterns other than the grid: their geometry and their plans."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from imagery.core.camera import find_camera
+from imagery.core.errors import BadInputError
+from planner.area import Area, read_corridor
+from planner.drone import find_drone
+from planner.patterns.corridor import corridor_lines
+from planner.patterns.search import expanding_square, probability_of_detection, sector_search, side_angles
+from planner.survey import SurveySpec, plan_survey
+from tests.planner.nasty import to_degrees
+
+BLOCK = shapely.box(0, 0, 500, 300).difference(shapely.box(300, 200, 340, 240))
+
+
+def spec(area: Area, pattern: str, **more: object) -> SurveySpec:
+    return SurveySpec(
+        area,
+        find_camera("dji-mavic-3e"),
+        find_drone("dji-mavic-3e"),
+        gsd_cm=2.0,
+        pattern=pattern,
+        clearance_m=5.0,
+        **more,
+    )
+
+
+def headings(legs: np.ndarray) -> np.ndarray:
+    courses = legs[:, 1] - legs[:, 0]
+    return np.degrees(np.arctan2(courses[:, 0], courses[:, 1])) % 360
+
+
+def test_expanding_square_grows_every_second_leg() -> None:
+    legs = expanding_square(np.zeros(2), 40.0, 150.0)
+    lengths = np.hypot(*(legs[:, 1] - legs[:, 0]).T)
+    assert lengths[:6] == pytest.approx([40, 40, 80, 80, 120, 120])
+    assert np.diff(headings(legs)) % 360 == pytest.approx(90)
+    assert np.array_equal(legs[1:, 0], legs[:-1, 1])
+
+
+def test_sector_search_crosses_its_datum_and_turns_by_30() -> None:
+    datum = np.array([100.0, 50.0])
+    legs = sector_search(datum, 200.0)
+    assert len(legs) == 18
+    assert np.hypot(*(legs[:, 1] - legs[:, 0]).T) == pytest.approx(200)
+    assert legs[8, 1] == pytest.approx(datum)
+    assert sum(np.allclose(leg[1], datum) for leg in legs[:9]) == 3
+    assert headings(legs)[9] == pytest.approx(headings(legs)[0] + 30)
+
+
+def test_what_a_search_is_worth() -> None:
+    coverage, probability = probability_of_detection(100.0, 100.0)
+    assert coverage == 1
+    assert probability == pytest.approx(1 - math.exp(-1))
+    assert probability_of_detection(50.0, 100.0, passes=2)[1] == pytest.approx(1 - math.exp(-1))
+
+
+def test_sides() -> None:
+    assert side_angles(shapely.box(0, 0, 500, 300)) == pytest.approx((0, 90))
+
+
+def test_corridor_lines_lie_side_by_side() -> None:
+    lines = corridor_lines(shapely.LineString([(0, 0), (1000, 0)]), 100.0, 30.0)
+    offsets = np.sort(np.unique(np.round(lines[:, :, 1], 6)))
+    assert len(offsets) == 3
+    assert np.diff(offsets).max() <= 30.0
+
+
+@pytest.mark.parametrize("pattern", ["crosshatch", "parallel", "creeping", "square", "sector"])
+def test_patterns_plan_safely(pattern: str) -> None:
+    plan = plan_survey(spec(Area("block", to_degrees(BLOCK)), pattern))
+    for flight in plan.flights:
+        assert shapely.LineString(flight.path[:, :2]).distance(plan.no_fly) >= 4.9
+        assert len(flight.photos) > 10
+    if pattern != "sector":
+        assert plan.overlap.seen(1) == 1
+    if pattern in ("parallel", "creeping"):
+        along = 90 if pattern == "parallel" else 0
+        assert (abs(plan.flights[0].course_deg % 180 - along) < 1).all()
+
+
+def test_a_corridor_follows_a_river(tmp_path: Path) -> None:
+    x = np.linspace(0, 1500, 80)
+    axis = to_degrees(shapely.LineString(np.column_stack([x, 120 * np.sin(x / 250)])))
+    feature = {"type": "Feature", "properties": {"width_m": 90}, "geometry": shapely.geometry.mapping(axis)}
+    (tmp_path / "river.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    area = read_corridor(tmp_path / "river.geojson", 50.0)
+    assert area.width_m == 90
+    plan = plan_survey(spec(area, "corridor"))
+    assert plan.overlap.seen(1) == 1
+    assert plan.overlap.seen(5) > 0.97
+
+
+def test_a_corridor_needs_a_line() -> None:
+    with pytest.raises(BadInputError, match="follows a line"):
+        plan_survey(spec(Area("block", to_degrees(BLOCK)), "corridor"))
