@@ -65,7 +65,10 @@ class Camera:
         name: str = "",
         **more: Any,
     ) -> "Camera":
-        """A camera without distortion from its data sheet: sensor and focal length in millimetres, size in pixels."""
+        """A camera without distortion from its data sheet: sensor and focal length in millimetres, size in pixels.
+
+        Pixels are square: data sheets round a sensor's sides, so that the two pitches they imply differ by up to 3 %.
+        """
         for what, value in (
             ("sensor width", sensor_width_mm),
             ("sensor height", sensor_height_mm),
@@ -81,7 +84,7 @@ class Camera:
             width_px=int(width_px),
             height_px=int(height_px),
             fx=focal_length_mm / sensor_width_mm * width_px,
-            fy=focal_length_mm / sensor_height_mm * height_px,
+            fy=focal_length_mm / sensor_width_mm * width_px,
             cx=(width_px - 1) / 2,
             cy=(height_px - 1) / 2,
             sensor_width_mm=sensor_width_mm,
