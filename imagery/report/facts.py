@@ -17,6 +17,7 @@ __all__ = [
     "completeness_percent",
     "damage_rows",
     "date_span",
+    "needs_groups",
     "number",
     "plan_rows",
     "quality_rows",
@@ -111,7 +112,7 @@ def summary_tiles(source: Source, words: Words) -> list[Tile]:
 
 def _displaced(source: Source) -> tuple[float, float, float] | None:
     for row in source.needs or []:
-        if "displaced" in row.get("item", "").lower():
+        if "displaced persons" in row.get("item", "").lower():
             try:
                 return float(row["p10"]), float(row["p50"]), float(row["p90"])
             except (KeyError, ValueError):
@@ -168,6 +169,24 @@ def site_rows(source: Source, coarsen: bool) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def needs_groups(source: Source) -> list[tuple[str, list[dict[str, str]]]]:
+    """The order sheet by section; the three quantities grouped for reading, source and note as one remark."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in source.needs or []:
+        amounts = {name: _amount(row.get(name, "")) for name in ("p10", "p50", "p90")}
+        remark = "; ".join(part for part in (row.get("source", ""), row.get("note", "")) if part)
+        groups.setdefault(row.get("section", ""), []).append(row | amounts | {"remark": remark})
+    return list(groups.items())
+
+
+def _amount(text: str) -> str:
+    try:
+        value = float(text)
+    except ValueError:
+        return text or "–"
+    return number(value, 0 if value.is_integer() else 1)
 
 
 def plan_rows(source: Source, words: Words) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """The report: an operation's products as one HTML page that needs no network and prints on A4."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from imagery.report import figures
 from imagery.report.facts import (
     damage_rows,
     date_span,
+    needs_groups,
     number,
     plan_rows,
     quality_rows,
@@ -84,7 +84,7 @@ def write_report(
         quality_rows=quality_rows(source, words),
         warnings=(source.plan or {}).get("warnings", []),
         uncertain=uncertain,
-        **_needs(source),
+        needs_groups=needs_groups(source),
         **maps,
     )
     write_text(out, text)
@@ -111,28 +111,9 @@ def _maps(source: Source, sites: list[dict[str, Any]], coarsen: bool, progress: 
     return maps
 
 
-def _needs(source: Source) -> dict[str, Any]:
-    """The order sheet's columns and cells, numbers grouped for reading."""
-    rows = source.needs or []
-    numeric = {name: all(_is_number(row[name]) for row in rows) for name in (rows[0] if rows else [])}
-    cells = [[_needs_cell(row[name], numeric[name]) for name in numeric] for row in rows]
-    return {"needs_columns": numeric, "needs_rows": cells}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return text == "" or math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _needs_cell(text: str, is_number: bool) -> str:
-    return number(float(text), 0 if float(text).is_integer() else 1) if is_number and text else text
-
-
 def _unit(name: str | None) -> str:
     """A unit as people write it; a plain ratio has none."""
-    return {None: "", "1": "", "percent": "%", "m2": "m²", "degrees": "°"}.get(name, name or "")
+    return {None: "", "1": "", "percent": "%", "m2": "m²", "m3": "m³", "degrees": "°"}.get(name, name or "")
 
 
 def _plain(value: Any) -> str:

@@ -36,7 +36,10 @@ def make_operation(folder: Path) -> ReportFiles:
     write_damage(folder / "damage.gpkg")
     write_sites(folder / "sites.gpkg")
     (folder / "needs.csv").write_text(
-        "item,code,unit,p10,p50,p90\nDisplaced persons,,persons,20,1250,41\nFamily tent,HSHETENTF16C,piece,4,7,9\n",
+        "section,item,p10,p50,p90,unit,code,code_verified,source,verified,note\n"
+        "people,displaced persons,20,1250,41,persons,,,sampled,,a range\n"
+        "order,family tent,4,7,9,pcs,HSHETENTF16C,true,IFRC,true,\n"
+        "order,solar lamp,4,7,9,pcs,,,Sphere,false,\n",
         encoding="utf-8",
     )
     return files_of(folder)
