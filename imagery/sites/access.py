@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from imagery.sites.standards import Standards
+from imagery.sites.steps import grid_steps
 from imagery.sites.suitability import Reason, Suitability
 
 __all__ = ["Access", "find_access", "grades"]
@@ -43,25 +43,26 @@ def find_access(
     rows, columns = _window(ground, site)
     passable, height, target, west, north = _coarse(ground, site, rows, columns, gates)
     cell = _step(ground) * ground.grid.cell_m
-    ways = _graph(passable, height, cell * standards["road_max_grade_pct"] / 100)
-    sources = np.flatnonzero((target & passable).ravel())
+    numbers = np.full(passable.shape, -1)
+    numbers[passable] = np.arange(int(passable.sum()))
+    sources = numbers[target & passable]
     if len(sources) == 0:
         return None
+    ways = grid_steps(passable, np.full(passable.shape, cell), height, cell * standards["road_max_grade_pct"] / 100)
     distance, before, _ = dijkstra(ways, directed=False, indices=sources, min_only=True, return_predecessors=True)
-    width = passable.shape[1]
-    starts = []
-    for gate in gates:
-        x, y = gate.coords[-1]
-        row, column = int((north - y) // cell), int((x - west) // cell)
-        starts.append(min(max(row, 0), passable.shape[0] - 1) * width + min(max(column, 0), width - 1))
-    reach = distance[starts]
+    ends = np.array([gate.coords[-1] for gate in gates])
+    rows_of = ((north - ends[:, 1]) // cell).astype(int).clip(0, passable.shape[0] - 1)
+    columns_of = ((ends[:, 0] - west) // cell).astype(int).clip(0, passable.shape[1] - 1)
+    starts = numbers[rows_of, columns_of]
+    reach = np.where(starts >= 0, distance[starts], np.inf)
     best = int(np.argmin(reach))
     if not np.isfinite(reach[best]):
         return None
-    cells = [starts[best]]
-    while before[cells[-1]] >= 0:
-        cells.append(int(before[cells[-1]]))
-    points = [(west + (c % width + 0.5) * cell, north - (c // width + 0.5) * cell) for c in cells[1:]]
+    nodes = [int(starts[best])]
+    while before[nodes[-1]] >= 0:
+        nodes.append(int(before[nodes[-1]]))
+    row, column = np.nonzero(passable)
+    points = [(west + (column[n] + 0.5) * cell, north - (row[n] + 0.5) * cell) for n in nodes[1:]]
     line = shapely.LineString([gates[best].coords[-1], *points]) if points else None
     return Access(gates[best], None if line is None else line.simplify(1.0), "joined")
 
@@ -117,22 +118,3 @@ def _coarse(
     west = grid.west_m + columns.start * grid.cell_m
     north = grid.north_m - rows.start * grid.cell_m
     return np.asarray(blocks(passable).all((1, 3)) | target), height, np.asarray(target), west, north
-
-
-def _graph(passable: NDArray[np.bool_], height: NDArray[np.float64], max_rise: float) -> coo_array:
-    """Steps between neighbouring passable cells that rise at most `max_rise` a cell; lengths in cells."""
-    numbers = np.arange(passable.size).reshape(passable.shape)
-    tails, heads, lengths = [], [], []
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        rows, columns = passable.shape
-        a = (slice(0, rows - down), slice(max(-right, 0), columns - max(right, 0)))
-        b = (slice(down, rows), slice(max(right, 0), columns - max(-right, 0)))
-        length = np.hypot(down, right)
-        fine = passable[a] & passable[b] & (abs(height[a] - height[b]) <= max_rise * length)
-        tails.append(numbers[a][fine])
-        heads.append(numbers[b][fine])
-        lengths.append(np.full(int(fine.sum()), length))
-    size = passable.size
-    return coo_array(
-        (np.concatenate(lengths), (np.concatenate(tails), np.concatenate(heads))), shape=(size, size)
-    ).tocsr()

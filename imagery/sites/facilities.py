@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from imagery.sites.lattice import Lattice, Line, Module
+from imagery.sites.lattice import Lattice, Module
 from imagery.sites.standards import Standards
 
 __all__ = ["Place", "facility_counts", "place_facilities"]
@@ -39,12 +39,14 @@ def place_facilities(
     site: shapely.Polygon,
     lattice: Lattice,
     slots: NDArray[np.intp],
-    lines: list[Line],
+    ways: NDArray[np.object_],
     capacity: int,
-    module: Module,
     standards: Standards,
 ) -> tuple[list[Place], NDArray[np.intp]]:
     """Put facilities where they cost the fewest tents that the capacity needs, near the middle among equals.
+
+    Args:
+        slots: where tents may stand, indices into the lattice; ways: the surfaces of roads and paths.
 
     Returns:
         the facilities, and the slots that remain for tents.
@@ -54,7 +56,8 @@ def place_facilities(
         return [], slots
     tents = lattice.tents[slots]
     middle = np.median(tents, axis=0)
-    lanes = shapely.STRtree([_surface(line, module) for line in lines])
+    module = Module.of(standards)
+    lanes = shapely.STRtree(ways)
     gap = max(module.gap, 4.0)
     kept = np.ones(len(slots), bool)
     places: list[Place] = []
@@ -112,10 +115,3 @@ def _hits(
     wide = shapely.box(grounds[:, 0] - gap, grounds[:, 1] - 1.0, grounds[:, 2] + gap, grounds[:, 3] + 1.0)
     tent_of, ground_of = shapely.STRtree(wide).query(boxes, "intersects")
     return ground_of, tent_of
-
-
-def _surface(line: Line, module: Module) -> shapely.Polygon:
-    half = (module.road if line.is_road else module.path) / 2
-    if line.along_u:
-        return shapely.box(line.start, line.at - half, line.end, line.at + half)
-    return shapely.box(line.at - half, line.start, line.at + half, line.end)

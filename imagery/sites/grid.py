@@ -79,26 +79,68 @@ class Grid:
 
         Read in strips, so that memory does not depend on the raster's own resolution.
         """
-        count = [bands] if isinstance(bands, int) else bands
-        out = np.full((len(count), *self.shape), np.nan, np.float32)
+        wanted = [bands] if isinstance(bands, int) else bands
+        out = np.full((len(wanted), *self.shape), np.nan, np.float32)
         with open_raster(raster) as source:
-            dataset = source.dataset
-            coarse = max(abs(dataset.transform.a), abs(dataset.transform.e)) >= self.cell_m
-            with WarpedVRT(
-                dataset,
-                crs=self.crs.to_wkt(),
-                transform=self.transform,
-                width=self.width,
-                height=self.height,
-                resampling=Resampling.bilinear if coarse and source.metric else Resampling.average,
-                nodata=dataset.nodata,
-            ) as warped:
-                for row in range(0, self.height, STRIP_ROWS):
-                    window = rasterio.windows.Window(0, row, self.width, min(STRIP_ROWS, self.height - row))
-                    strip = warped.read(count, window=window, out_dtype="float32")
-                    valid = warped.dataset_mask(window=window) > 0
-                    out[:, row : row + strip.shape[1]] = np.where(valid & np.isfinite(strip), strip, np.nan)
+            read = self._averaged if self._is_aligned(source.dataset) else self._warped
+            for row in range(0, self.height, STRIP_ROWS):
+                rows = min(STRIP_ROWS, self.height - row)
+                out[:, row : row + rows] = read(source.dataset, wanted, row, rows)
         return out[0] if isinstance(bands, int) else out
+
+    def _is_aligned(self, dataset: rasterio.DatasetReader) -> bool:
+        """North-up in the grid's own CRS, with smaller cells, and covering the grid: then averaging needs no warping."""
+        step = dataset.transform
+        if (
+            step.b
+            or step.d
+            or step.e >= 0
+            or dataset.crs is None
+            or pyproj.CRS.from_wkt(dataset.crs.to_wkt()) != self.crs
+        ):
+            return False
+        left, bottom, right, top = dataset.bounds
+        east, south = self.west_m + self.width * self.cell_m, self.north_m - self.height * self.cell_m
+        inside = (
+            left <= self.west_m + 1e-6
+            and east <= right + 1e-6
+            and bottom <= south + 1e-6
+            and self.north_m <= top + 1e-6
+        )
+        return inside and step.a < self.cell_m
+
+    def _averaged(self, dataset: rasterio.DatasetReader, bands: list[int], row: int, rows: int) -> NDArray[np.float32]:
+        """Some rows of the grid, by GDAL's averaging reader: several times faster than warping."""
+        north = self.north_m - row * self.cell_m
+        window = rasterio.windows.from_bounds(
+            self.west_m, north - rows * self.cell_m, self.west_m + self.width * self.cell_m, north, dataset.transform
+        )
+        strip = dataset.read(
+            bands,
+            window=window,
+            out_shape=(len(bands), rows, self.width),
+            resampling=Resampling.average,
+            masked=True,
+            out_dtype="float32",
+        )
+        return np.where(np.isfinite(strip.data), strip.filled(np.nan), np.nan)
+
+    def _warped(self, dataset: rasterio.DatasetReader, bands: list[int], row: int, rows: int) -> NDArray[np.float32]:
+        """Some rows of the grid, warped from any CRS."""
+        coarse = _is_metric(pyproj.CRS.from_wkt(dataset.crs.to_wkt())) and abs(dataset.transform.a) >= self.cell_m
+        with WarpedVRT(
+            dataset,
+            crs=self.crs.to_wkt(),
+            transform=self.transform,
+            width=self.width,
+            height=self.height,
+            resampling=Resampling.bilinear if coarse else Resampling.average,
+            nodata=dataset.nodata,
+        ) as warped:
+            window = rasterio.windows.Window(0, row, self.width, rows)
+            strip = warped.read(bands, window=window, out_dtype="float32")
+            valid = warped.dataset_mask(window=window) > 0
+        return np.where(valid & np.isfinite(strip), strip, np.nan)
 
     def burn(self, geometries: list[BaseGeometry]) -> NDArray[np.bool_]:
         """The cells that any of the geometries touches."""
@@ -138,7 +180,6 @@ class open_raster:  # noqa: N801 - used as a function, like rasterio.open
             self.dataset.close()
             raise BadInputError(f"{self.path}: has no coordinate reference system: georeference it first")
         self.crs = self.dataset.crs
-        self.metric = _is_metric(pyproj.CRS.from_wkt(self.crs.to_wkt()))
         return self
 
     def centre(self) -> tuple[float, float]:

@@ -158,10 +158,12 @@ def block_counts(length_u: float, length_v: float, module: Module) -> tuple[int,
     return int(counts[i]), int(counts[j])
 
 
-def build_lattice(bounds: tuple[float, float, float, float], module: Module, variant: Variant) -> Lattice:
-    """The pattern over the bounds (u0, v0, u1, v1) of a site."""
+def build_lattice(
+    bounds: tuple[float, float, float, float], counts: tuple[int, int], module: Module, variant: Variant
+) -> Lattice:
+    """The pattern over the bounds (u0, v0, u1, v1) of a site, in so many blocks along u and v."""
     u0, v0, u1, v1 = bounds
-    count_u, count_v = block_counts(u1 - u0, v1 - v0, module)
+    count_u, count_v = counts
     spans_u, spans_v = _spans(u0, u1, count_u, module.firebreak), _spans(v0, v1, count_v, module.firebreak)
     across = [_across(span, variant, module) for span in spans_u]
     along = [_along(span, variant, module) for span in spans_v]
@@ -286,10 +288,12 @@ def _lines(
     across: list[_Across],
     along: list[_Along],
 ) -> list[Line]:
-    """Roads run through all blocks and the firebreaks between them, paths through one block."""
+    """Roads run through all blocks, and along and across the firebreaks between them; paths through one block."""
     u0, v0, u1, v1 = bounds
     lines = [Line(True, at, u0, u1, True) for b in along for at, is_road in b.lanes if is_road]
     lines += [Line(False, at, v0, v1, True) for a in across for _, at, is_road in a.strips if is_road]
+    lines += [Line(True, (a[1] + b[0]) / 2, u0, u1, True) for a, b in pairwise(spans_v)]
+    lines += [Line(False, (a[1] + b[0]) / 2, v0, v1, True) for a, b in pairwise(spans_u)]
     for span_u, a in zip(spans_u, across, strict=True):
         for span_v, b in zip(spans_v, along, strict=True):
             lines += [Line(True, at, *span_u, False) for at, is_road in b.lanes if not is_road]

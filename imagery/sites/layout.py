@@ -1,7 +1,8 @@
 """Lay a settlement out on one site: try orientations and shifts of the lattice, cut it to the site, add the services."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from shapely import affinity
 
 from imagery.sites.facilities import Place, place_facilities
 from imagery.sites.lamps import Lamp, place_lamps
-from imagery.sites.lattice import Lattice, Line, Module, Variant, build_lattice
-from imagery.sites.network import Network, connected, cut, node_lines, segments
+from imagery.sites.lattice import CLEAR_M, Lattice, Module, Variant, block_counts, build_lattice
+from imagery.sites.links import link_roads
+from imagery.sites.network import Network, connected, cut, noded, segments
 from imagery.sites.services import assign, box_distance, convert_slots, pairs_within, serve, stand_places
 from imagery.sites.standards import Standards
 
@@ -93,7 +95,8 @@ class _Fitted:
     angle_deg: float
     site: shapely.Polygon
     lattice: Lattice
-    lines: list[Line]
+    roads: NDArray[np.object_]
+    paths: NDArray[np.object_]
     slots: NDArray[np.intp]
     latrines: NDArray[np.float64]
     refuse: NDArray[np.float64]
@@ -162,15 +165,57 @@ class _Turned:
     site: shapely.Polygon
     for_roads: shapely.Geometry
     for_paths: shapely.Geometry
+    blocks: tuple[int, int]
 
     @classmethod
-    def each(cls, site: shapely.Polygon, angles: list[float], module: Module) -> Iterable["_Turned"]:
+    def each(cls, site: shapely.Polygon, angles: list[float], module: Module) -> Iterator["_Turned"]:
         """The site turned by each of the angles."""
         areas = [site, *(site.buffer(-width / 2 - 0.05, join_style="mitre") for width in (module.road, module.path))]
         for angle in angles:
-            turned = [affinity.rotate(area, -angle, origin=(0, 0)) for area in areas]
-            shapely.prepare(turned)
-            yield cls(angle, *turned)
+            whole, for_roads, for_paths = (affinity.rotate(area, -angle, origin=(0, 0)) for area in areas)
+            shapely.prepare([whole, for_roads, for_paths])
+            yield cls(angle, whole, for_roads, for_paths, _best_blocks(whole, module))
+
+
+def _best_blocks(site: shapely.Polygon, module: Module) -> tuple[int, int]:
+    """How many blocks along u and v leave the most tents, when each block loses those that make it too long."""
+    u0, v0, u1, v1 = site.bounds
+    usual = block_counts(u1 - u0, v1 - v0, module)
+    if usual == (1, 1) or usual[0] * usual[1] > 9:
+        return usual
+    best, most = usual, -1
+    numbers = range(1, max(usual) + 1)
+    for counts in itertools.product(numbers, numbers):
+        lattice = build_lattice(site.bounds, counts, module, Variant())
+        kept = _short_blocks(lattice, _inside(site, lattice, module), module)
+        if len(kept) > most:
+            best, most = counts, len(kept)
+    return best
+
+
+def _inside(site: shapely.Polygon, lattice: Lattice, module: Module) -> NDArray[np.intp]:
+    """The slots whose pegging zones lie on the site."""
+    pegged = (module.tent_u + 2 * module.peg_u, module.tent_v + 2 * module.peg_v)
+    return np.flatnonzero(shapely.covers(site, boxes(lattice.tents, pegged)))
+
+
+def _short_blocks(lattice: Lattice, slots: NDArray[np.intp], module: Module) -> NDArray[np.intp]:
+    """The slots without those that are furthest out in blocks longer than is allowed between firebreaks."""
+    kept = np.ones(len(slots), bool)
+    half = np.array([module.tent_u, module.tent_v]) / 2
+    for block in np.unique(lattice.block[slots]):
+        members = np.flatnonzero(lattice.block[slots] == block)
+        while len(members):
+            centres = lattice.tents[slots[members]]
+            hull = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(centres)))
+            apart = (abs(hull[:, None] - hull[None]) + 2 * half).reshape(-1, 2)
+            if np.hypot(*apart.T).max() <= module.block_diagonal:
+                break
+            away = np.hypot(*(centres - (centres.min(axis=0) + centres.max(axis=0)) / 2).T)
+            out = members[away >= away.max() - module.tent_u]
+            kept[out] = False
+            members = np.setdiff1d(members, out)
+    return slots[kept]
 
 
 def _fit(
@@ -178,40 +223,78 @@ def _fit(
 ) -> _Fitted | None:
     """Cut the lattice to the site; keep one road network, the paths joined to it and the tents that both serve."""
     local = ground.site
-    lattice = build_lattice(local.bounds, module, variant)
-    pegged = (module.tent_u + 2 * module.peg_u, module.tent_v + 2 * module.peg_v)
-    inside = np.flatnonzero(shapely.covers(local, boxes(lattice.tents, pegged)))
+    lattice = build_lattice(local.bounds, ground.blocks, module, variant)
+    inside = _short_blocks(lattice, _inside(local, lattice, module), module)
     if stands_well is not None and len(inside):
         inside = inside[stands_well(turned_back(lattice.tents[inside], ground.angle_deg), ground.angle_deg)]
     if len(inside) == 0:
         return None
-    roads = cut([x for x in lattice.lines if x.is_road], ground.for_roads)
-    paths = cut([x for x in lattice.lines if not x.is_road], ground.for_paths)
     reach = standards["tent_to_road_m"] - REACH_MARGIN_M
-    best: tuple[NDArray[np.intp], list[Line]] | None = None
-    for chosen in _largest_networks(roads):
-        lines = _joined(chosen, paths)
-        slots = inside[_near_lines(lattice.tents[inside], chosen, reach)]
-        doors = np.column_stack([lattice.tents[slots, 0], lattice.door_v[slots]])
-        slots = slots[_near_lines(doors, [x for x in lines if x.along_u], 1e-6)]
-        if best is None or len(slots) > len(best[0]):
-            best = slots, lines
-    if best is None or len(best[0]) == 0:
+    roads = segments(cut([x for x in lattice.lines if x.is_road], ground.for_roads))
+    paths = segments(cut([x for x in lattice.lines if not x.is_road], ground.for_paths))
+    if len(roads) == 0:
+        return None
+    groups = connected(roads)
+    links = link_roads(ground.for_roads, roads, groups, lattice.tents[inside], reach) if groups.any() else []
+    best: _Fitted | None = None
+    for joined in ([], links) if links else ([],):
+        fit = _served(ground, lattice, inside, _main_network(roads, joined), paths, joined, reach, module)
+        if fit is not None and (best is None or len(fit.slots) > len(best.slots)):
+            best = fit
+    return best
+
+
+def _main_network(roads: NDArray[np.object_], links: list[shapely.LineString]) -> NDArray[np.object_]:
+    """The longest connected road network."""
+    lines = np.array([*roads, *links], np.object_)
+    group = connected(lines)
+    return lines[group == np.argmax(np.bincount(group, shapely.length(lines)))]
+
+
+def _served(
+    ground: _Turned,
+    lattice: Lattice,
+    slots: NDArray[np.intp],
+    roads: NDArray[np.object_],
+    paths: NDArray[np.object_],
+    links: list[shapely.LineString],
+    reach: float,
+    module: Module,
+) -> _Fitted | None:
+    """What remains of the lattice with these roads: tents near one and with a lane that leads to one, clear of the links."""
+    aside = shapely.union_all(shapely.buffer(links, module.road / 2 + CLEAR_M)) if links else shapely.Polygon()
+    shapely.prepare(aside)
+    pegged = (module.tent_u + 2 * module.peg_u, module.tent_v + 2 * module.peg_v)
+    slots = slots[~shapely.intersects(aside, boxes(lattice.tents[slots], pegged))]
+    group = connected(np.concatenate([roads, paths]))
+    paths = paths[group[len(roads) :] == group[0]]
+    slots = slots[_near(lattice.tents[slots], roads, reach)]
+    doors = np.column_stack([lattice.tents[slots, 0], lattice.door_v[slots]])
+    slots = slots[_near(doors, np.concatenate([roads, paths]), 1e-6)]
+    if len(slots) == 0:
         return None
     latrine = (module.latrine_u, module.latrine_v)
-    latrines = lattice.latrines[shapely.covers(local, boxes(lattice.latrines, latrine))]
-    refuse = lattice.refuse[shapely.covers(local, boxes(lattice.refuse, (2.0, 1.0)))]
-    return _Fitted(ground.angle_deg, local, lattice, best[1], best[0], latrines, refuse)
+    latrines, refuse = (
+        places[shapely.covers(ground.site, shapes) & ~shapely.intersects(aside, shapes)]
+        for places, shapes in (
+            (lattice.latrines, boxes(lattice.latrines, latrine)),
+            (lattice.refuse, boxes(lattice.refuse, (2.0, 1.0))),
+        )
+    )
+    return _Fitted(ground.angle_deg, ground.site, lattice, roads, paths, slots, latrines, refuse)
 
 
-def _largest_networks(roads: list[Line]) -> list[list[Line]]:
-    """The two longest connected road networks."""
-    if not roads:
-        return []
-    group = connected(roads)
-    length = np.bincount(group, [line.end - line.start for line in roads])
-    longest = np.argsort(-length, kind="stable")[:2]
-    return [[line for line, number in zip(roads, group, strict=True) if number == one] for one in longest]
+def _near(points: NDArray[np.float64], lines: NDArray[np.object_], distance_m: float) -> NDArray[np.bool_]:
+    """Which points lie within a distance of one of the lines."""
+    near = np.zeros(len(points), bool)
+    if len(lines) and len(points):
+        near[shapely.STRtree(lines).query(shapely.points(points), "dwithin", distance_m)[0]] = True
+    return near
+
+
+def _surfaces(roads: Iterable, paths: Iterable, module: Module) -> NDArray[np.object_]:
+    """Roads and paths with their widths."""
+    return np.array([*shapely.buffer(roads, module.road / 2), *shapely.buffer(paths, module.path / 2)], np.object_)
 
 
 def boxes(centres: NDArray[np.float64], size: tuple[float, float]) -> NDArray[np.object_]:
@@ -224,20 +307,6 @@ def turned_back(points: NDArray[np.float64], angle_deg: float) -> NDArray[np.flo
     """Points (n, 2) of the rotated frame in map coordinates."""
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     return points @ np.array([[cos, sin], [-sin, cos]])
-
-
-def _joined(roads: list[Line], paths: list[Line]) -> list[Line]:
-    """The roads and those paths that lead to them."""
-    groups = connected(roads + paths)
-    return [line for line, number in zip(roads + paths, groups, strict=True) if number == groups[0]]
-
-
-def _near_lines(points: NDArray[np.float64], lines: list[Line], distance_m: float) -> NDArray[np.bool_]:
-    near = np.zeros(len(points), bool)
-    if lines and len(points):
-        found = shapely.STRtree(segments(lines)).query(shapely.points(points), "dwithin", distance_m)[0]
-        near[found] = True
-    return near
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +338,9 @@ def _complete(fit: _Fitted, capacity: int, module: Module, standards: Standards)
     """Give the fitted tents facilities, taps and latrines, and keep `capacity` of those that have all."""
     lattice, slots = fit.lattice, fit.slots
     tent, latrine = (module.tent_u, module.tent_v), (module.latrine_u, module.latrine_v)
-    facilities, slots = place_facilities(fit.site, lattice, slots, fit.lines, capacity, module, standards)
+    facilities, slots = place_facilities(
+        fit.site, lattice, slots, _surfaces(fit.roads, fit.paths, module), capacity, standards
+    )
     for extra in (1.0, 1.6, 2.5):
         stand_slots, pool, latrines = _with_water(fit, slots, capacity, extra, module, standards)
         if len(pool) == 0 or len(stand_slots) == 0:
@@ -359,7 +430,7 @@ def _walks(
     lattice = fit.lattice
     doors = np.column_stack([lattice.tents[chosen, 0], lattice.door_v[chosen]])
     taps = np.column_stack([lattice.tents[stand_slots, 0], lattice.door_v[stand_slots]])
-    network = node_lines(fit.lines, np.concatenate([doors, taps]))
+    network = noded(fit.roads, fit.paths, np.concatenate([doors, taps]))
     degree = np.bincount(network.edges.ravel(), minlength=len(network.nodes))
     on_road = np.zeros(len(network.nodes), bool)
     on_road[network.edges[network.is_road].ravel()] = True
@@ -376,9 +447,7 @@ def _assembled(trial: _Trial, module: Module, standards: Standards) -> Layout:
     tent, latrine = (module.tent_u, module.tent_v), (module.latrine_u, module.latrine_v)
     roads, paths = trial.network.lines(True), trial.network.lines(False)
     gates = _gates(trial.network, fit.site)
-    clear = shapely.union_all(
-        [*shapely.buffer([*roads, *gates], module.road / 2), *shapely.buffer(paths, module.path / 2)]
-    )
+    clear = shapely.union_all(_surfaces([*roads, *gates], paths, module))
     latrines, stands = boxes(trial.latrines, latrine), boxes(trial.stands, STAND_SIZE_M)
     tents = boxes(lattice.tents[trial.slots], tent)
     refuse = _refuse(trial, module, standards)

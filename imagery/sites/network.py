@@ -11,9 +11,10 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from imagery.sites.lattice import Line
 
-__all__ = ["Network", "connected", "cut", "node_lines"]
+__all__ = ["Network", "connected", "cut", "noded", "segments"]
 
 SHORTEST_PIECE_M = 2.0
+TOUCH_M = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,39 +114,40 @@ def segments(lines: Sequence[Line]) -> NDArray[np.object_]:
     return shapely.linestrings(np.array(ends, float).reshape(-1, 2, 2))
 
 
-def connected(lines: Sequence[Line]) -> NDArray[np.intp]:
+def connected(shapes: NDArray[np.object_]) -> NDArray[np.intp]:
     """For each line the number of the connected group that it belongs to."""
-    if not lines:
+    if len(shapes) == 0:
         return np.zeros(0, np.intp)
-    shapes = segments(lines)
-    a, b = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(lines), len(lines)))
+    a, b = shapely.STRtree(shapes).query(shapes, "dwithin", TOUCH_M)
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(shapes), len(shapes)))
     return connected_components(graph, directed=False)[1]
 
 
-def node_lines(lines: Sequence[Line], doors: NDArray[np.float64]) -> Network:
-    """The graph of the lines, with nodes where they cross, at their ends and at the doors (k, 2) on lines along u."""
-    along_v = np.array([(x.at, x.start, x.end) for x in lines if not x.along_u]).reshape(-1, 3)
-    along_u = np.array([(x.at, x.start, x.end) for x in lines if x.along_u]).reshape(-1, 3)
-    starts, ends, roads = [], [], []
-    for line in lines:
-        others = along_v if line.along_u else along_u
-        meets = (others[:, 0] >= line.start) & (others[:, 0] <= line.end)
-        meets &= (others[:, 1] <= line.at) & (others[:, 2] >= line.at)
-        cuts = [others[meets, 0], [line.start, line.end]]
-        if line.along_u and len(doors):
-            here = (abs(doors[:, 1] - line.at) < 1e-6) & (doors[:, 0] > line.start) & (doors[:, 0] < line.end)
-            cuts.append(doors[here, 0])
-        places = np.unique(np.round(np.concatenate(cuts), 6))
-        fixed = np.full(len(places), line.at)
-        points = np.column_stack([places, fixed] if line.along_u else [fixed, places])
-        starts.append(points[:-1])
-        ends.append(points[1:])
-        roads.append(np.full(len(points) - 1, line.is_road))
-    if not starts:
-        return Network(np.zeros((0, 2)), np.zeros((0, 2), np.intp), np.zeros(0, bool))
-    count = sum(len(part) for part in starts)
-    both = np.round(np.concatenate(starts + ends), 6)
-    nodes, inverse = np.unique(both, axis=0, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    return Network(nodes, np.column_stack([inverse[:count], inverse[count:]]), np.concatenate(roads))
+def noded(roads: NDArray[np.object_], paths: NDArray[np.object_], doors: NDArray[np.float64]) -> Network:
+    """The graph of roads and paths, with nodes where they meet, at their ends and at the doors (k, 2) that lie on them."""
+    pieces = shapely.get_parts(shapely.node(shapely.multilinestrings(_straight(np.concatenate([roads, paths])))))
+    ends = shapely.get_coordinates(_straight(pieces)).reshape(-1, 2, 2)
+    on, door = shapely.STRtree(shapely.linestrings(ends)).query(shapely.points(doors), "dwithin", TOUCH_M)[::-1]
+    order = np.argsort(on, kind="stable")
+    split = np.unique(on)
+    cut_ends = [np.delete(ends, split, axis=0)]
+    for edge, members in zip(split, np.split(door[order], np.flatnonzero(np.diff(on[order])) + 1), strict=True):
+        start, end = ends[edge]
+        share = np.clip((doors[members] - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
+        chain = np.vstack([start, doors[members[np.argsort(share, kind="stable")]], end])
+        cut_ends.append(np.stack([chain[:-1], chain[1:]], axis=1))
+    both = np.concatenate(cut_ends)
+    nodes, inverse = np.unique(np.round(both.reshape(-1, 2), 5), axis=0, return_inverse=True)
+    edges = np.unique(np.sort(inverse.reshape(-1, 2), axis=1), axis=0)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    middle = shapely.points(nodes[edges].mean(axis=1))
+    is_road = np.zeros(len(edges), bool)
+    is_road[shapely.STRtree(roads).query(middle, "dwithin", TOUCH_M)[0]] = True
+    return Network(nodes, edges, is_road)
+
+
+def _straight(lines: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Every straight piece of the lines."""
+    points, line = shapely.get_coordinates(lines, return_index=True)
+    same = line[1:] == line[:-1]
+    return shapely.linestrings(np.stack([points[:-1][same], points[1:][same]], axis=1))

@@ -39,7 +39,7 @@ def bare_ground(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.float
         surface: (h, w) heights in metres without NaN.
         cell_m: side of a cell.
     """
-    ground = surface.copy()
+    ground: NDArray[np.float32] = surface.copy()
     above = np.zeros(surface.shape, bool)
     previous_m = cell_m
     for window_m in WINDOWS_M:
@@ -51,10 +51,11 @@ def bare_ground(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.float
         ground = np.where(above, opened, ground).astype(np.float32)
         previous_m = window_m
     if above.all():
-        return ground
+        return ground.astype(np.float32)
     kept = filled(np.where(above, np.nan, surface).astype(np.float32))
     smooth = cv2.GaussianBlur(kept, (0, 0), max(2.0 / cell_m, 0.5))
-    return np.where(above, smooth, surface).astype(np.float32)
+    result: NDArray[np.float32] = np.where(above, smooth, surface).astype(np.float32)
+    return result
 
 
 def _opened(heights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
