@@ -13,6 +13,7 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 import cv2
+import numba
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
@@ -58,13 +59,17 @@ class _Statistics:
     squares: NDArray = field(default_factory=lambda: np.zeros(3))
 
     def add(self, rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-        values = rgb[mask]
+        count = int(np.count_nonzero(mask))
         self.pixels += mask.size
-        if len(values):
-            self.count += len(values)
-            self.low, self.high = np.minimum(self.low, values.min(0)), np.maximum(self.high, values.max(0))
-            self.total += values.sum(axis=0, dtype=float)
-            self.squares += np.square(values, dtype=np.uint32).sum(axis=0, dtype=float)
+        if count:
+            valid = mask.astype(np.uint8)
+            mean, spread = (np.ravel(values) for values in cv2.meanStdDev(rgb, mask=valid))
+            extremes = np.array([cv2.minMaxLoc(np.ascontiguousarray(rgb[..., k]), valid)[:2] for k in range(3)])
+            self.count += count
+            self.low = np.minimum(self.low, extremes[:, 0])
+            self.high = np.maximum(self.high, extremes[:, 1])
+            self.total += count * mean
+            self.squares += count * (spread**2 + mean**2)
 
     def metadata(self) -> str:
         """GDAL's metadata tag."""
@@ -76,9 +81,9 @@ class _Statistics:
         items = []
         for band in range(3):
             for name, value in (
-                ("MAXIMUM", self.high[band]),
+                ("MAXIMUM", int(self.high[band])),
                 ("MEAN", round(float(mean[band]), 4)),
-                ("MINIMUM", self.low[band]),
+                ("MINIMUM", int(self.low[band])),
                 ("STDDEV", round(float(spread[band]), 4)),
                 ("VALID_PERCENT", f"{share:.4g}"),
             ):
@@ -113,8 +118,7 @@ class CogWriter:
             self._write_tiles(self._levels[level], row // TILE, col // TILE, rgb, mask)
             rgb, mask = _halved(rgb, mask)
             row, col = row // 2, col // 2
-            if level == 0:
-                self._statistics.add(rgb, mask)
+        self._statistics.add(rgb, mask)
         if len(self._levels) > SPOOLED_LEVELS:
             part = self._small[row : row + rgb.shape[0], col : col + rgb.shape[1]]
             part[..., :3] = rgb[: part.shape[0], : part.shape[1]]
@@ -209,7 +213,25 @@ def _halved(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray[np
     size = rgb.shape[1] // 2, rgb.shape[0] // 2
     if mask.all():
         return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), np.ones(size[::-1], bool)
-    weight = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(np.where(mask[..., None], rgb, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mean = total / np.maximum(weight, 1e-6)[..., None]
-    return np.asarray(np.rint(np.clip(mean, 0, 255)), np.uint8), weight > 0
+    small, valid = np.zeros((*size[::-1], 3), np.uint8), np.zeros(size[::-1], np.bool_)
+    _mean_of_valid(rgb, mask, small, valid)
+    return small, valid
+
+
+@numba.njit(nogil=True, cache=True)
+def _mean_of_valid(rgb, mask, small, valid):  # type: ignore[no-untyped-def]
+    for row in range(small.shape[0]):
+        for col in range(small.shape[1]):
+            count, red, green, blue = 0, 0, 0, 0
+            for i in range(2 * row, 2 * row + 2):
+                for j in range(2 * col, 2 * col + 2):
+                    if mask[i, j]:
+                        count += 1
+                        red += rgb[i, j, 0]
+                        green += rgb[i, j, 1]
+                        blue += rgb[i, j, 2]
+            if count:
+                valid[row, col] = True
+                small[row, col, 0] = (red + count // 2) // count
+                small[row, col, 1] = (green + count // 2) // count
+                small[row, col, 2] = (blue + count // 2) // count

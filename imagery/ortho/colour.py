@@ -59,7 +59,7 @@ def _exposures(
         right = np.bincount(photo, weight * (logs - mean[place]), photos)
         matrix = np.diag(per_photo) - _coupling(place, photo, weight, per_place, photos)
         matrix[np.diag_indices(photos)] += PULL * np.maximum(per_photo, 1)
-        exposures = np.linalg.solve(matrix, right)
+        exposures[:] = np.linalg.solve(matrix, right)
         left = logs - exposures[photo]
         brightness = np.bincount(place, weight * left, places) / per_place
         off = np.abs(left - brightness[place])

@@ -15,21 +15,21 @@ from imagery.surface.grid import GridFrame
 from imagery.surface.terrain import ground_of
 from imagery.surface.views import View
 
-__all__ = ["NOBODY", "choose_photos"]
+__all__ = ["EDGE_PX", "NOBODY", "choose_photos", "packed", "sees"]
 
 NOBODY = -1
 UNTIED_PENALTY = 1.0  # added to the tangent off nadir: such a photo serves only where no tied one does
+EDGE_PX = 10.0  # of a photo's border that is not used
 TALL_M = 1.5  # above ground: seams keep off what is taller
 LARGEST_SHARE = 0.45  # of a footprint's side: longer objects (woods, rows of houses) are cut after all
 
 
 def choose_photos(
-    views: list[View], frame: GridFrame, heights: NDArray[np.float32], block: int, block_m: float, edge_px: float
+    views: list[View], frame: GridFrame, heights: NDArray[np.float32], block: int, block_m: float
 ) -> NDArray[np.int16]:
     """Index into `views` of the photo that shows each block of the mosaic, NOBODY where none does.
 
-    heights: of blocks of block x block cells of the frame's grid, metres, NaN outside; block_m: a block's side; edge_px:
-    full-size pixels of a photo's border that are not used.
+    heights: of blocks of block x block cells of the frame's grid, metres, NaN outside; block_m: a block's side.
     """
     labels = np.full(heights.shape, NOBODY, np.int16)
     best = np.full(heights.shape, np.inf, np.float32)
@@ -39,11 +39,10 @@ def choose_photos(
             _nearest(
                 (labels[rows, cols], best[rows, cols], heights[rows, cols]),
                 index,
-                _block_to_local(view, frame, rows.start, cols.start, block),
-                _packed(view, edge_px),
+                packed(view, _block_to_local(view, frame, rows.start, cols.start, block), EDGE_PX),
                 0.0 if view.tied else UNTIED_PENALTY,
             )
-    _keep_whole(labels, views, frame, heights, block, block_m, edge_px)
+    _keep_whole(labels, views, frame, heights, block, block_m)
     return labels
 
 
@@ -64,23 +63,31 @@ def _block_to_local(view: View, frame: GridFrame, row: int, col: int, block: int
     return np.column_stack([to_local[:, :2] * block, corner])
 
 
-def _packed(view: View, edge_px: float) -> NDArray[np.float64]:
-    """A view as the kernels take it: position, rotation, fx, fy, cx, cy, k1, k2, p1, p2, k3, reach, and the usable pixels."""
+def packed(view: View, to_local: NDArray[np.float64], edge_px: float) -> NDArray[np.float64]:
+    """A view as the kernels take it, for places given as column and row of a raster and height.
+
+    to_local: 2 x 3 from (column, row, 1) to local east and north; edge_px: pixels of the photo's border that are not used. Holds
+    the map to camera coordinates (3 x 4), fx, fy, cx, cy, k1, k2, p1, p2, k3, reach, the usable pixels, and the map to metres
+    east, north and up of the camera (3 x 4).
+    """
     c = view.camera
+    to_world = np.zeros((3, 4))
+    to_world[:2, [0, 1, 3]] = to_local
+    to_world[2, 2] = 1
+    to_world[:, 3] -= view.position
     lens = [c.fx, c.fy, c.cx, c.cy, c.k1, c.k2, c.p1, c.p2, c.k3, view.reach]
     usable = [edge_px, edge_px, c.width_px - 1 - edge_px, c.height_px - 1 - edge_px]
-    return np.concatenate([view.position, view.rotation.ravel(), lens, usable])
+    return np.concatenate([(view.rotation @ to_world).ravel(), lens, usable, to_world.ravel()])
 
 
 @numba.njit(nogil=True, cache=True)
-def _sees(view, east, north, up):  # type: ignore[no-untyped-def]
+def sees(view, col, row, up):  # type: ignore[no-untyped-def]
     """Whether a packed view has a place inside its usable pixels."""
-    dx, dy, dz = east - view[0], north - view[1], up - view[2]
-    z = view[9] * dx + view[10] * dy + view[11] * dz
+    z = view[8] * col + view[9] * row + view[10] * up + view[11]
     if z <= 0:
         return False
-    x = (view[3] * dx + view[4] * dy + view[5] * dz) / z
-    y = (view[6] * dx + view[7] * dy + view[8] * dz) / z
+    x = (view[0] * col + view[1] * row + view[2] * up + view[3]) / z
+    y = (view[4] * col + view[5] * row + view[6] * up + view[7]) / z
     r2 = x * x + y * y
     if r2 > view[21] * view[21]:
         return False
@@ -91,31 +98,35 @@ def _sees(view, east, north, up):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _nearest(rasters, index, to_local, view, penalty):  # type: ignore[no-untyped-def]
+def _off_nadir(view, col, row, up):  # type: ignore[no-untyped-def]
+    """Tangent of the angle off nadir under which a packed view sees a place; infinite where it is above the camera."""
+    below = -(view[36] * up + view[37])
+    if not below > 0:  # not a number too
+        return np.inf
+    east = view[26] * col + view[27] * row + view[29]
+    north = view[30] * col + view[31] * row + view[33]
+    return math.hypot(east, north) / below
+
+
+@numba.njit(nogil=True, cache=True)
+def _nearest(rasters, index, view, penalty):  # type: ignore[no-untyped-def]
     """Take over the blocks that this view sees more from above than the best so far."""
     labels, best, heights = rasters
     for row in range(labels.shape[0]):
         for col in range(labels.shape[1]):
             up = heights[row, col]
-            if not up < view[2]:  # NaN too
-                continue
-            east = to_local[0, 0] * col + to_local[0, 1] * row + to_local[0, 2]
-            north = to_local[1, 0] * col + to_local[1, 1] * row + to_local[1, 2]
-            off = math.hypot(east - view[0], north - view[1]) / (view[2] - up) + penalty
-            if off < best[row, col] and _sees(view, east, north, up):
+            off = _off_nadir(view, col, row, up) + penalty
+            if off < best[row, col] and sees(view, col, row, up):
                 best[row, col] = off
                 labels[row, col] = index
 
 
 @numba.njit(nogil=True, cache=True)
-def _sees_all(rows, cols, heights, to_local, view):  # type: ignore[no-untyped-def]
+def _sees_all(rows, cols, heights, view):  # type: ignore[no-untyped-def]
+    seen = True
     for k in range(len(rows)):
-        row, col = rows[k], cols[k]
-        east = to_local[0, 0] * col + to_local[0, 1] * row + to_local[0, 2]
-        north = to_local[1, 0] * col + to_local[1, 1] * row + to_local[1, 2]
-        if not _sees(view, east, north, heights[row, col]):
-            return False
-    return True
+        seen &= sees(view, cols[k], rows[k], heights[rows[k], cols[k]])
+    return seen
 
 
 def _keep_whole(
@@ -125,7 +136,6 @@ def _keep_whole(
     heights: NDArray[np.float32],
     block: int,
     block_m: float,
-    edge_px: float,
 ) -> None:
     """Give every object that rises above the ground to the photo that shows most of it, where that photo sees all of it."""
     tall = heights - ground_of(heights, block_m) > TALL_M
@@ -143,7 +153,6 @@ def _keep_whole(
             side_m = min(view.camera.width_px, view.camera.height_px) * view.gsd_m
             if max(np.ptp(rows), np.ptp(cols)) * block_m > LARGEST_SHARE * side_m:
                 break
-            to_local = _block_to_local(view, frame, 0, 0, block)
-            if _sees_all(rows, cols, heights, to_local, _packed(view, edge_px)):
+            if _sees_all(rows, cols, heights, packed(view, _block_to_local(view, frame, 0, 0, block), EDGE_PX)):
                 labels[rows, cols] = index
                 break

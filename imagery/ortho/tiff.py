@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -23,7 +24,7 @@ LARGEST_CLASSIC = 4_000_000_000
 class Directory:
     """One image of the file: tags as (number: value; numbers, sequences of numbers, or bytes), and its tiles' places."""
 
-    tags: dict[int, object]
+    tags: dict[int, Any]
     offsets: NDArray[np.uint64]
     lengths: NDArray[np.uint64] = field(init=False)
 
@@ -87,7 +88,7 @@ def layout(directories: list[Directory], tile_bytes: int) -> Layout:
     return Layout(big, size)
 
 
-def geo_tags(grid: Grid) -> dict[int, object]:
+def geo_tags(grid: Grid) -> dict[int, Any]:
     """The GeoTIFF tags of a grid, as GDAL writes them for its reference system."""
     profile = {"driver": "GTiff", "width": 1, "height": 1, "count": 1, "dtype": "uint8", "bigtiff": "no"}
     with rasterio.MemoryFile() as memory:
@@ -96,7 +97,7 @@ def geo_tags(grid: Grid) -> dict[int, object]:
         data = memory.read()
     (at,) = struct.unpack_from("<L", data, 4)
     (count,) = struct.unpack_from("<H", data, at)
-    tags: dict[int, object] = {}
+    tags: dict[int, Any] = {}
     for entry in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, length, value = struct.unpack_from("<HHLL", data, entry)
         if tag not in (*DOUBLES, 34735, 34737):
@@ -134,7 +135,7 @@ def _encoded(directory: Directory, at: int, big: bool, last: bool) -> bytes:
     return b"".join([*table, *values])
 
 
-def _packed(tag: int, value: object) -> tuple[int, int, bytes]:
+def _packed(tag: int, value: Any) -> tuple[int, int, bytes]:
     """Type, count and bytes of a tag's value."""
     if isinstance(value, bytes):
         return KINDS[tag], len(value), value
