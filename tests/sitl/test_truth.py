@@ -15,6 +15,8 @@ from imagery.core.errors import BadInputError
 from sitl.truth import damage_error, mosaic_error, pose_error, surface_error
 from sitl.world import World
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio on affine 3.1
+
 
 @pytest.fixture(scope="module")
 def world() -> World:

@@ -13,6 +13,8 @@ from sitl.world import DISASTERS, PROFILES, World
 from sitl.world.draw import draw
 from sitl.world.settlement import lay_out
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio on affine 3.1
+
 SMALL = {"size_m": (320.0, 280.0), "cell_m": 0.3, "margin_m": 40.0}
 
 
