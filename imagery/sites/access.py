@@ -34,12 +34,20 @@ def find_access(
 ) -> Access | None:
     """The gate with the shortest way to a known road; None where trucks can reach none of the gates.
 
-    Without known roads: the gate with the shortest way to the edge, if the ground before it is passable.
+    Where no road is known, or those found in the imagery are out of reach: the gate with the shortest way to the site's
+    edge before which the ground is passable.
     """
     if not gates:
         return None
-    if not ground.road.any():
+    found = _way_to_road(ground, site, gates, standards) if ground.road.any() else None
+    if found is None and ground.known["roads"] != "given":
         return next((Access(gate, None, "unknown") for gate in gates if _is_open(ground, gate)), None)
+    return found
+
+
+def _way_to_road(
+    ground: Suitability, site: shapely.Polygon, gates: Sequence[shapely.LineString], standards: Standards
+) -> Access | None:
     rows, columns = _window(ground, site)
     passable, height, target, west, north = _coarse(ground, site, rows, columns, gates)
     cell = _step(ground) * ground.grid.cell_m

@@ -304,8 +304,14 @@ def _roads(s: _Subject) -> Iterator[Rule]:
     joined = {"joined": 1.0, "unknown": math.nan}[s.access.status]
     yield s.rule(
         "access", "The road network is joined to the outside road", "==", 1.0, joined, unit="yes",
-        note="" if s.access.status == "joined" else "no road is known: the truck road ends at the site's edge",
+        note=_access_note(s),
     )  # fmt: skip
+
+
+def _access_note(s: _Subject) -> str:
+    if s.access.status != "joined":
+        return "no road is known: the truck road ends at the site's edge"
+    return "" if s.ground.known["roads"] == "given" else "the outside road was found in the imagery: check it"
 
 
 def _surroundings(s: _Subject) -> Iterator[Rule]:

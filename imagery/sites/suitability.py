@@ -169,7 +169,7 @@ def assess(ground: Ground, layers: Layers, standards: Standards, progress: Progr
         advance(1)
         drains = drainage(ground.bare_m, cell, standards["drain_catchment_m2"], standards["drain_depth_m"])
         advance(1)
-        cover = find_cover(ground.surface_m, ground.bare_m, ground.rgb, slope, rough, cell, standards)
+        cover = find_cover(ground.surface_m, ground.bare_m, ground.rgb, cell, standards)
         masks, known, water, road, damaged = _hard_masks(grid, layers, cover, standards)
         advance(1)
         masks |= {

@@ -54,8 +54,7 @@ def bare_ground(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.float
         return ground.astype(np.float32)
     kept = filled(np.where(above, np.nan, surface).astype(np.float32))
     smooth = cv2.GaussianBlur(kept, (0, 0), max(2.0 / cell_m, 0.5))
-    result: NDArray[np.float32] = np.where(above, smooth, surface).astype(np.float32)
-    return result
+    return np.where(above, smooth, surface).astype(np.float32)
 
 
 def _opened(heights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -65,7 +64,7 @@ def _opened(heights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         return heights
     padded = np.pad(heights, pad, mode="reflect", reflect_type="odd")
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    return opened[pad:-pad, pad:-pad]
+    return np.asarray(opened[pad:-pad, pad:-pad], np.float32)
 
 
 def slope_and_roughness(
