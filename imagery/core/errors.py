@@ -4,7 +4,7 @@ Every message names the file or value at fault and says what to do. The command 
 with the error's `exit_code`; a traceback appears only with `--debug`.
 """
 
-__all__ = ["BadInputError", "LinkError", "NotEnoughDataError", "SkyReliefError"]
+__all__ = ["BadInputError", "LinkError", "NotEnoughDataError", "OutputError", "SkyReliefError"]
 
 
 class SkyReliefError(Exception):
@@ -15,6 +15,12 @@ class SkyReliefError(Exception):
 
 class BadInputError(SkyReliefError):
     """A file, option or value that cannot be used (exit code 2)."""
+
+    exit_code = 2
+
+
+class OutputError(SkyReliefError):
+    """A place that cannot be written to (exit code 2): no fault of any input, so that nothing goes on without the output."""
 
     exit_code = 2
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from imagery.core.errors import BadInputError, SkyReliefError
+from imagery.core.errors import OutputError, SkyReliefError
 
 __all__ = [
     "DISK_REASONS",
@@ -42,7 +42,7 @@ NEARLY_FULL_BYTES = 4 << 20
 
 @contextmanager
 def explained_disk_errors(path: str | Path) -> Iterator[None]:
-    """Turn a failure to write below `path` into a BadInputError that names it and says what to do.
+    """Turn a failure to write below `path` into an OutputError that names it and says what to do.
 
     GDAL and SQLite report a full disk each in its own way and without an error number, so that any failure on a disk with
     next to no space left is put down to it.
@@ -57,7 +57,7 @@ def explained_disk_errors(path: str | Path) -> Iterator[None]:
             why = FULL
         if why is None:
             raise
-        raise BadInputError(f"{path}: {why}") from error
+        raise OutputError(f"{path}: {why}") from error
 
 
 def _free_bytes(path: Path) -> int:

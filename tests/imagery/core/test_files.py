@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagery.core.errors import BadInputError, LinkError, NotEnoughDataError, SkyReliefError
+from imagery.core.errors import BadInputError, LinkError, NotEnoughDataError, OutputError, SkyReliefError
 from imagery.core.files import atomic_directory, atomic_path, to_json, write_json, write_text
 from imagery.core.progress import SILENT, Progress
 
@@ -43,7 +43,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_really_full_disk_is_explained(tmp_path: Path) -> None:
     with (
-        pytest.raises(BadInputError, match=r"out\.bin: the disk is full: free some space"),
+        pytest.raises(OutputError, match=r"out\.bin: the disk is full: free some space"),
         atomic_path(tmp_path / "out.bin") as temporary,
     ):
         temporary.symlink_to("/dev/full")
@@ -61,10 +61,10 @@ def test_a_really_full_disk_is_explained(tmp_path: Path) -> None:
     ],
 )
 def test_system_errors_are_explained(tmp_path: Path, code: int, words: str) -> None:
-    with pytest.raises(BadInputError, match=words), atomic_path(tmp_path / "out.json") as temporary:
+    with pytest.raises(OutputError, match=words), atomic_path(tmp_path / "out.json") as temporary:
         temporary.write_text("half")
         raise OSError(code, "system's words")
-    with pytest.raises(BadInputError, match=words), atomic_directory(tmp_path / "folder") as directory:
+    with pytest.raises(OutputError, match=words), atomic_directory(tmp_path / "folder") as directory:
         (directory / "a").write_text("half")
         raise OSError(code, "system's words")
     assert entries(tmp_path) == []
@@ -102,7 +102,7 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "plan").write_text("a file")
-    with pytest.raises(BadInputError, match="plan"), atomic_directory(tmp_path / "plan") as directory:
+    with pytest.raises(OutputError, match="plan"), atomic_directory(tmp_path / "plan") as directory:
         (directory / "a.txt").write_text("new")
     assert entries(tmp_path) == ["plan"]
 

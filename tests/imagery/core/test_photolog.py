@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagery.core.errors import BadInputError
+from imagery.core.errors import BadInputError, OutputError
 from imagery.core.photolog import COLUMNS, PhotoLogWriter, PhotoRecord, read_photo_log, write_photo_log
 
 HEADER = "time_utc,lat,lon,alt_amsl_m,alt_rel_m,roll_deg,pitch_deg,yaw_deg,flight,seq,source,file\n"
@@ -140,5 +140,5 @@ def test_a_strangers_file_is_not_continued(tmp_path: Path) -> None:
 def test_a_full_disk_while_flying_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "photos.csv"
     path.symlink_to("/dev/full")
-    with pytest.raises(BadInputError, match="the disk is full"):
+    with pytest.raises(OutputError, match="the disk is full"):
         PhotoLogWriter(path)
