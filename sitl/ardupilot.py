@@ -41,7 +41,7 @@ _DEFAULTS: dict[str, float] = {
 
 
 def find_binary(path: str | Path | None = None) -> Path | None:
-    """The ArduCopter SITL binary: the one given, else SKYRELIEF_ARDUCOPTER's, else `arducopter` on the PATH; None when there is none.
+    """The ArduCopter SITL binary: the one given, else SKYRELIEF_ARDUCOPTER's, else `arducopter` on the PATH; None without any.
 
     Raises BadInputError when the one that is named cannot be run.
     """

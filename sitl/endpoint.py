@@ -83,6 +83,10 @@ class Endpoint:
         with self._lock:
             yield self.copter
 
+    def cut(self) -> None:
+        """Break the connection as a pulled cable does; a TCP ground station can connect again."""
+        self._port.cut()
+
     def start(self) -> Self:
         """Start serving."""
         self._thread.start()
@@ -235,6 +239,9 @@ class _Port:
         """Send bytes."""
         raise NotImplementedError
 
+    def cut(self) -> None:
+        """Break the connection, from any thread."""
+
     def close(self) -> None:
         """Close the sockets."""
         raise NotImplementedError
@@ -276,6 +283,11 @@ class _TcpPort(_Port):
             self._client.sendall(data)
         except OSError:
             self._drop()
+
+    def cut(self) -> None:
+        client = self._client
+        if client is not None:
+            client.shutdown(socket.SHUT_RDWR)
 
     def _drop(self) -> None:
         if self._client is not None:

@@ -1,6 +1,7 @@
 """Faults to rehearse: a bad link (a proxy that loses, delays, repeats and reorders packets) and a vehicle in trouble.
 
-A fault is named as NAME, NAME=VALUE, NAME@SECONDS or NAME=VALUE@SECONDS; the seconds count from the take-off on the vehicle's clock.
+A fault is named as NAME, NAME=VALUE, NAME@SECONDS or NAME=VALUE@SECONDS; the seconds count from the take-off on the
+vehicle's clock.
 """
 
 import heapq
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from imagery.core.errors import BadInputError
 from sitl.autopilot.copter import Copter
@@ -128,7 +129,7 @@ def link_faults(faults: Sequence[Fault], seed: int = 0) -> LinkFaults | None:
         "link-drop": "drop_s",
     }
     found = {fields[fault.name]: fault.value for fault in faults if fault.name in _ON_THE_LINK}
-    return replace(LinkFaults(seed=seed), **found) if found else None
+    return LinkFaults(seed=seed, **found) if found else None
 
 
 @contextmanager

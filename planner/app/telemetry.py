@@ -100,4 +100,9 @@ def _rows(status: Status) -> list[tuple[str, str]]:
 
 
 def _line(status: Status) -> str:
-    return "  ".join(f"{name} {value}" for name, value in _rows(status) if value)
+    rows = dict(_rows(status))
+    height = f"{status.alt_rel_m:.0f} m" if status.alt_rel_m is not None else "-"
+    return (
+        f"{rows['mode']}  item {rows['item']}  height {height}  photos {rows['photos']}  battery {rows['battery']}  "
+        f"link {rows['link']}"
+    )

@@ -62,13 +62,15 @@ class Connection:
     """An open connection to one vehicle; use as a context manager.
 
     Attributes: url; target_system: the vehicle's system id; master: for pymavlink's helpers; alive: False once closed;
-    last_heard: monotonic time of the vehicle's last message; broken: why the link is down now, None while it is up.
+    last_heard: monotonic time of the vehicle's last message; broken: why the link is down now, None while it is up; breaks: how often it
+    broke.
     """
 
     def __init__(self, url: str, *, log: TelemetryLog | None = None, system: int | None = None) -> None:
         self.url = url
         self.target_system = system or 0
         self.broken: str | None = None
+        self.breaks = 0
         self.last_heard = 0.0
         self.heartbeat_every_s = 1.0
         self.vehicles: set[int] = set()
@@ -227,6 +229,7 @@ class Connection:
 
     def _reopen(self, reason: str) -> None:
         self.broken = reason or "the link broke"
+        self.breaks += 1
         while self._alive:
             try:
                 self._transport.reopen()

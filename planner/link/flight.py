@@ -20,7 +20,7 @@ from planner.link.triggers import planned_photos
 from planner.link.vehicle import Vehicle, connect
 from planner.mission import Mission
 
-__all__ = ["FlightLog", "Status", "abort", "fly", "on_interruption", "request_streams", "status"]
+__all__ = ["FlightLog", "Status", "StoppedWatching", "abort", "fly", "on_interruption", "request_streams", "status"]
 
 _GLOBAL_POSITION_INT, _MISSION_CURRENT, _SYS_STATUS, _GPS_RAW_INT, _SYSTEM_TIME, _VFR_HUD, _ATTITUDE = (
     33,
@@ -42,6 +42,12 @@ _STREAMS_HZ = {
 }
 _LOOK_EVERY_S = 0.1
 _STEADY_S = 2.0  # the mission must run this long (vehicle time) after the start
+
+
+class StoppedWatching(LinkError):
+    """Ctrl-C during a flight: nothing was commanded; the message says what the vehicle does now (exit code 130)."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +134,16 @@ def fly(
         if not confirm():
             return FlightLog(False, 0, planned, 0, 0.0, photo_log, telemetry, checks)
         with PhotoRecorder(vehicle.link, photo_log, flight) as recorder:
-            _start(vehicle)
-            duration_s = _watch(
-                vehicle, recorder, planned, lost_timeout_s=lost_timeout_s, progress=progress, on_event=on_event
-            )
+            try:
+                _start(vehicle)
+                duration_s = _watch(
+                    vehicle, recorder, planned, lost_timeout_s=lost_timeout_s, progress=progress, on_event=on_event
+                )
+            except KeyboardInterrupt:
+                raise StoppedWatching(
+                    f"stopped watching; the vehicle was told nothing. {recorder.photos} photos are logged in {photo_log}. "
+                    f"Now {on_interruption(vehicle)}. To stop it: skyrelief fly ... --abort pause, rtl or land"
+                ) from None
         return FlightLog(True, recorder.photos, planned, recorder.missed, duration_s, photo_log, telemetry, checks)
 
 

@@ -42,12 +42,16 @@ class Check:
 
 def preflight(vehicle: Vehicle, mission: Mission, *, wait_s: float = 120.0) -> Iterator[Check]:
     """Check a vehicle against a mission; waits up to `wait_s` for it to become ready after switching on."""
+    if vehicle.state.armed:
+        yield Check("disarmed", Verdict.FAIL, "the vehicle is armed, perhaps flying", "land and disarm it first")
+        return
     yield _readiness(vehicle, wait_s)
     yield _gps(vehicle)
     yield _battery(vehicle)
     yield _home(vehicle, mission)
     yield _camera(vehicle, mission)
     yield _fence(vehicle, mission)
+    yield _way_home(vehicle, mission)
     yield _wind(vehicle)
     yield _lost_link(vehicle)
 
@@ -101,7 +105,7 @@ def _home(vehicle: Vehicle, mission: Mission) -> Check:
     frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
     away = _distance(frame, place.lon, place.lat)
     found = f"{away:.0f} m from the planned home"
-    points = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if has_position(item) and item.x]
+    points = _points(mission)
     if away > _FARTHEST_HOME_M and points:
         here = np.array(frame.to_local(place.lon, place.lat))
         nearest = min(float(np.hypot(*(np.array(point) - here))) for point in points)
@@ -125,21 +129,62 @@ def _camera(vehicle: Vehicle, mission: Mission) -> Check:
 def _fence(vehicle: Vehicle, mission: Mission) -> Check:
     if not mission.fence:
         return Check("fence", Verdict.WARN, "the mission has no fence", "plan with one where others may be near")
-    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
-    inside = [
-        shapely.Polygon(
-            np.column_stack(frame.to_local([lon for _, lon in part.vertices], [lat for lat, _ in part.vertices]))
-        )
-        for part in mission.fence
-        if isinstance(part, FencePolygon) and part.inclusion
-    ]
-    points = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if has_position(item) and item.x]
-    path = shapely.MultiPoint([(float(east), float(north)) for east, north in points])
-    if any(not area.covers(path) for area in inside):
-        return Check("fence", Verdict.FAIL, "a waypoint is outside the fence", "plan again, or widen the fence")
+    stay_in, stay_out = _fence_shapes(mission)
+    path = shapely.LineString([(0.0, 0.0), *_points(mission), (0.0, 0.0)])
+    if not stay_in.covers(path) or stay_out.intersects(path):
+        return Check("fence", Verdict.FAIL, "the path leaves the fence", "plan again, or widen the fence")
     if not vehicle.parameter("FENCE_ENABLE"):
         return Check("fence", Verdict.WARN, "the fence is switched off", "set FENCE_ENABLE to 1")
     return Check("fence", Verdict.PASS, "on, and the mission is inside")
+
+
+def _way_home(vehicle: Vehicle, mission: Mission) -> Check:
+    """A failsafe flies straight home, from anywhere, at RTL_ALT or higher."""
+    name = "way home"
+    points = _points(mission)
+    if not points:
+        return Check(name, Verdict.WARN, "the mission has no waypoints")
+    stay_in, stay_out = _fence_shapes(mission)
+    bad = 0
+    for point in points:
+        way = shapely.LineString([point, (0.0, 0.0)])
+        bad += int(not stay_in.covers(way) or stay_out.intersects(way))
+    if bad:
+        return Check(
+            name,
+            Verdict.WARN,
+            f"straight home from {bad} of {len(points)} waypoints leaves the fence or crosses a no-fly zone",
+            "keep in sight of it, add rally points, or take off from another place",
+        )
+    height = vehicle.parameter("RTL_ALT")
+    at = "" if height is None else f", at {height / 100:.0f} m or higher"
+    return Check(name, Verdict.PASS, f"free from every waypoint{at}")
+
+
+def _fence_shapes(mission: Mission) -> tuple[shapely.Geometry, shapely.Geometry]:
+    """Where the fence lets the vehicle be (everywhere without an inclusion) and where not; local metres around the home."""
+    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
+    stay_in: shapely.Geometry = shapely.box(-1e6, -1e6, 1e6, 1e6)
+    stay_out: shapely.Geometry = shapely.Polygon()
+    for part in mission.fence:
+        if isinstance(part, FencePolygon):
+            lat, lon = np.array(part.vertices).T
+            shape = shapely.Polygon(np.column_stack(frame.to_local(lon, lat))).buffer(0)
+        else:
+            east, north = frame.to_local(part.lon_deg, part.lat_deg)
+            shape = shapely.Point(float(east), float(north)).buffer(part.radius_m)
+        if part.inclusion:
+            stay_in = stay_in.intersection(shape)
+        else:
+            stay_out = stay_out.union(shape)
+    return stay_in, stay_out
+
+
+def _points(mission: Mission) -> list[tuple[float, float]]:
+    """The mission's places in local metres around the home."""
+    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
+    places = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if has_position(item) and item.x]
+    return [(float(east), float(north)) for east, north in places]
 
 
 def _wind(vehicle: Vehicle) -> Check:

@@ -54,7 +54,7 @@ _UNSUPPORTED = frozenset({214, 260, 530, 2003, 4501, 186, 195, 197})  # refused 
 _FRAMES = frozenset({0, 2, 3, 5, 6, 10, 11})
 _STORED_FRAME = {5: 0, 6: 3, 11: 10}
 _NAN_P4_IS_FINE = frozenset({16, 17, 19, 21, 22, 82})
-_FIRST_WINDOW, _LOSSY_WINDOW, _LARGEST_WINDOW = 4, 8, 64
+_FIRST_WINDOW, _LOSSY_WINDOW, _LARGEST_WINDOW = 16, 8, 128
 _ATTEMPTS = 12
 _SILENCE_S = 20.0
 _PAUSE_S = 0.5
@@ -178,8 +178,7 @@ def upload_mission(vehicle: Vehicle, mission: Mission, progress: Progress = SILE
 def upload(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], progress: Progress = SILENT) -> None:
     """Replace one list on the vehicle; errors as `upload_mission`."""
     reason = "no attempt"
-    vehicle.measure_round_trip()
-    with progress.stage(f"upload {_NAMES[kind]}", 2 * len(items), "items") as advance:
+    with progress.stage(f"upload {_NAMES[kind]}", len(items), "items") as advance:
         for attempt in range(_ATTEMPTS):
             try:
                 _clear(vehicle, kind)
@@ -187,7 +186,6 @@ def upload(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], progress:
                     _send(vehicle, kind, items, advance if attempt == 0 else _ignore)
                 wrong = differences(kind, items, download(vehicle, kind, expected=len(items)))
                 if not wrong or (kind is Kind.MISSION and not items):
-                    advance(len(items))
                     return
                 reason = f"read back {len(wrong)} differences, the first: {wrong[0]}"
             except _Interrupted as error:

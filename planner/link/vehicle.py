@@ -15,7 +15,7 @@ from planner.link.tlog import TelemetryLog
 
 __all__ = ["Vehicle", "connect"]
 
-_TRIES = 8
+_TRIES = 6
 _RESULTS = {
     1: "temporarily rejected",
     2: "denied",
@@ -55,6 +55,7 @@ class Vehicle:
         self.state = _dronekit_vehicle(link)
         with link.inbox("HEARTBEAT") as heartbeats:
             heartbeats.get(3.0)  # DroneKit knows the mode from now on
+        self.measure_round_trip()
         self.speedup: float | None = self.parameter("SIM_SPEEDUP")
         if self.speedup:
             # A simulated vehicle's clock runs faster: its time-outs for a silent ground station are that much shorter.
@@ -69,15 +70,20 @@ class Vehicle:
         """Wall seconds for seconds of the vehicle's clock."""
         return vehicle_s / (self.speedup or 1.0)
 
+    @property
+    def _answer_s(self) -> float:
+        """How long an answer may take before the question is repeated."""
+        return 1.3 * self.round_trip_s + 0.25
+
     # --- parameters
 
     def parameter(self, name: str, tries: int = _TRIES) -> float | None:
         """A parameter's value; None when the vehicle does not have it (or never answers for it)."""
         link = self.link
         with link.inbox("PARAM_VALUE") as inbox:
-            for attempt in range(tries if name != "SIM_SPEEDUP" else 4):
+            for _ in range(tries):
                 link.send(mavlink.MAVLink_param_request_read_message(link.target_system, 1, name.encode(), -1))
-                value = _awaited(inbox, lambda m: m.param_id == name, 0.25 * (attempt + 1))
+                value = _awaited(inbox, lambda m: m.param_id == name, self._answer_s)
                 if value is not None:
                     return float(value.param_value)
         return None
@@ -86,13 +92,13 @@ class Vehicle:
         """Set a parameter and see it confirmed; LinkError otherwise."""
         link = self.link
         with link.inbox("PARAM_VALUE") as inbox:
-            for attempt in range(_TRIES):
+            for _ in range(_TRIES):
                 link.send(
                     mavlink.MAVLink_param_set_message(
                         link.target_system, 1, name.encode(), value, mavlink.MAV_PARAM_TYPE_REAL32
                     )
                 )
-                answer = _awaited(inbox, lambda m: m.param_id == name, 0.25 * (attempt + 1))
+                answer = _awaited(inbox, lambda m: m.param_id == name, self._answer_s)
                 if answer is not None and abs(answer.param_value - value) <= 1e-5 * max(abs(value), 1):
                     return
         raise LinkError(f"parameter {name} could not be set to {value:g}: the vehicle does not confirm it")
@@ -119,7 +125,7 @@ class Vehicle:
                 link.send(
                     mavlink.MAVLink_command_long_message(link.target_system, 1, command, min(attempt, 255), *values)
                 )
-                answer = _awaited(inbox, answers, 0.75 * (attempt + 1))
+                answer = _awaited(inbox, answers, self._answer_s + 0.5 * (attempt + 1))
                 if answer is not None:
                     if answer.result:
                         _awaited(inbox, answers, 0.1)  # the text that explains may follow
@@ -180,7 +186,7 @@ class Vehicle:
                 self.link.send(mavlink.MAVLink_timesync_message(0, time.monotonic_ns()))
                 answer = inbox.get(0.1)
                 while answer is not None:
-                    if answer.tc1:
+                    if answer.tc1 and 0 <= time.monotonic_ns() - answer.ts1 < 60e9:
                         samples.append((time.monotonic_ns() - answer.ts1) / 1e9)
                     answer = inbox.get(0)
         if samples:

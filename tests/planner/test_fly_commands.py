@@ -24,7 +24,19 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[str]:
     extra = getattr(request, "param", [])
     home = f"{HOME.lat_deg},{HOME.lon_deg},{HOME.alt_amsl_m},0"
     process = subprocess.Popen(
-        [sys.executable, "-m", "planner.app.cli", "sitl", "--home", home, "--speedup", "20", "--port", str(free_port()), *extra],
+        [
+            sys.executable,
+            "-m",
+            "planner.app.cli",
+            "sitl",
+            "--home",
+            home,
+            "--speedup",
+            "20",
+            "--port",
+            str(free_port()),
+            *extra,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,9 +102,7 @@ def test_an_unreachable_vehicle(flight: Path) -> None:
     assert time.monotonic() - start < 20
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("missing.plan", "no such file"), ("photo.jpg", "not a flight")]
-)
+@pytest.mark.parametrize(("name", "said"), [("missing.plan", "no such file"), ("photo.jpg", "not a flight")])
 def test_what_is_no_flight(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
     done = skyrelief("upload", tmp_path / name, "--connect", "tcp:127.0.0.1:9")

@@ -27,6 +27,9 @@ def run_command(
         Literal["pause", "rtl", "land"] | None,
         typer.Option("--abort", help="Only tell a flying vehicle to stop its mission so."),
     ] = None,
+    ready_timeout: Annotated[
+        float, typer.Option("--ready-timeout", help="Seconds to wait for the vehicle's readiness.")
+    ] = 120.0,
     system: Annotated[
         int | None, typer.Option("--system", help="The vehicle's system id, where several are heard.")
     ] = None,
@@ -49,6 +52,7 @@ def run_command(
             flight=flight_number(flight),
             allow_real=arm,
             system=system,
+            ready_timeout_s=ready_timeout,
             progress=run.progress,
             on_checks=lambda checks: run.progress.note("preflight\n" + checks_table(checks)),
             on_event=display.show,

@@ -1,4 +1,4 @@
-"""Every conformance test runs on the embedded simulator, and unchanged on a real ArduCopter where SKYRELIEF_ARDUCOPTER names one."""
+"""Every conformance test runs on the embedded simulator, and unchanged on a real ArduCopter where one is named."""
 
 import time
 from collections.abc import Callable, Iterator
