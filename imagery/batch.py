@@ -30,7 +30,7 @@ from imagery.quality import align_info, quality_of, write_quality_page
 
 __all__ = ["QUALITIES", "Options", "stitch"]
 
-CODE = 1  # raise it when a stage's results change, so that old checkpoints are not used
+CODE = 2  # raise it when a stage's results change, so that old checkpoints are not used
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +223,8 @@ class _Job:
         """Match a photo with its partners of higher index, and keep all of that in one file."""
         first: Features = load(self._feature_path(shots.names[image]))
         threshold = self._feature_px(shots) * 1.5
-        found = {
-            f"with_{partner}": match_pair(first, load(self._feature_path(shots.names[partner])), threshold)
-            for partner in partners
-        }
+        others = [self._feature_path(shots.names[partner]) for partner in partners]
+        found = {other.stem: match_pair(first, load(other), threshold) for other in others}
         with atomic_path(path) as temporary:
             np.savez(temporary, **found)  # type: ignore[arg-type]
 
@@ -262,7 +260,7 @@ class _Job:
         for image in np.unique(pairs[:, 0]):
             partners = pairs[pairs[:, 0] == image, 1]
             with np.load(self._match_path(shots, image, partners)) as arrays:
-                matches += [arrays[f"with_{partner}"] for partner in partners]
+                matches += [arrays[self._feature_path(shots.names[partner]).stem] for partner in partners]
         crs = output_crs(self.options.crs) if self.options.crs else None
         return align(shots, feature_xy, pairs, matches, feature_px=self._feature_px(shots), crs=crs)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagery.align.bundle import LENS, Observations, Priors, State, minimise, pixel_residuals
-from imagery.align.similarity import similarity
+from imagery.align.similarity import level_similarity
 from imagery.align.triangulate import ray_directions, triangulate
 from imagery.core.camera import Camera
 
@@ -150,14 +150,15 @@ def _flat_round(state: State, cameras: list[Camera], seen: Observations, known: 
 
 
 def _onto_gnss(state: State, known: Known) -> State:
-    """The block moved, turned and scaled onto the GNSS positions: what the pixels leave open needs no iterations to
-    find.
+    """The block moved, turned and scaled onto the GNSS positions: what the pixels leave open needs no iterations to find.
+
+    Its tilt stays, since the positions of a single line, or noisy heights, say less of the vertical than the cameras do.
     """
     fixed = np.isfinite(known.gnss).all(axis=1)
     if fixed.sum() < 4:
         return state
     weight = 1 / known.gnss_sigma[fixed].mean(axis=1) ** 2
-    move = similarity(state.position[fixed], known.gnss[fixed], weight)
+    move = level_similarity(state.position[fixed], known.gnss[fixed], weight)
     return replace(
         state,
         rotation=state.rotation @ move.rotation.T,
@@ -208,7 +209,7 @@ def _gnss_sigma(state: State, known: Known) -> Array:
     free = ~known.rtk & np.isfinite(known.gnss).all(axis=1)
     if free.sum() < 4:
         return sigma
-    off = similarity(state.position[free], known.gnss[free]).apply(state.position[free]) - known.gnss[free]
+    off = level_similarity(state.position[free], known.gnss[free]).apply(state.position[free]) - known.gnss[free]
     for axes in ([0, 1], [2]):
         measured = 1.4826 * np.median(np.abs(off[:, axes] - np.median(off[:, axes], axis=0)))
         guess = known.gnss_sigma[free][:, axes]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded, solve
+from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
@@ -208,7 +208,11 @@ def _step(
     try:
         factor = cholesky_banded(band.T, lower=True, overwrite_ab=True, check_finite=False)
         solved = cho_solve_banded((factor, True), np.column_stack([border, right]), check_finite=False)
-        lens_step = solve(corner - border.T @ solved[:, :-1], right_lens - border.T @ solved[:, -1], assume_a="sym")
+        reduced = corner - border.T @ solved[:, :-1]
+        even = 1 / np.sqrt(np.maximum(np.diag(reduced), 1e-300))  # the parameters' units differ by many orders
+        lens_step = even * np.linalg.solve(
+            reduced * even * even[:, None], even * (right_lens - border.T @ solved[:, -1])
+        )
     except (LinAlgError, ValueError):
         return None
     image_step = (solved[:, -1] - solved[:, :-1] @ lens_step).reshape(n, 6)[layout.rank]

@@ -41,7 +41,7 @@ def extract(path: str | Path, *, long_side_px: int = 1333, count: int = 2500) ->
     shrink = min(1.0, long_side_px / max(height, width))
     size = round(width * shrink), round(height * shrink)
     grey = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8) if shrink < 1 else full
-    sift = cv2.SIFT.create(count, 3, 0.02, 10, 1.6)
+    sift = cv2.SIFT.create(count, 3, 0.02, 10, 1.6, enable_precise_upscale=True)
     points, raw = sift.detectAndCompute(_stretched(grey), None)
     if raw is None or not points:
         empty = np.zeros(0, np.uint8)

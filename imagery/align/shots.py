@@ -2,7 +2,7 @@
 attitudes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
@@ -126,6 +126,8 @@ def _lenses(photos: list[Photo]) -> tuple[list[Camera], NDArray[np.int32]]:
     lens = []
     for photo in photos:
         camera = camera_of(photo)
+        # Pixels are square; a data sheet's rounded sensor size would make them seem otherwise.
+        camera = replace(camera, fy=camera.fx)
         cameras.setdefault(camera.id, camera)
         lens.append(list(cameras).index(camera.id))
     return list(cameras.values()), np.array(lens, np.int32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Similarity", "similarity"]
+__all__ = ["Similarity", "level_similarity", "similarity"]
 
 Array = NDArray[np.float64]
 
@@ -39,6 +39,21 @@ def similarity(source: Array, target: Array, weight: Array | None = None) -> Sim
         sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
         rotation = u @ sign @ vt
     scale = float((w[:, None] * b * (a @ rotation.T)).sum() / max(float((w[:, None] * a * a).sum()), 1e-12))
+    return Similarity(scale, rotation, centre_target - scale * rotation @ centre_source)
+
+
+def level_similarity(source: Array, target: Array, weight: Array | None = None) -> Similarity:
+    """Least squares similarity (n, 3), n >= 2, that keeps the vertical: scale and turn by the horizontal coordinates alone."""
+    w = np.ones(len(source)) if weight is None else weight
+    w = w / w.sum()
+    centre_source, centre_target = w @ source, w @ target
+    a, b = source - centre_source, target - centre_target
+    along = float((w * (a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1])).sum())
+    across = float((w * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])).sum())
+    length = max(float(np.hypot(along, across)), 1e-12)
+    c, s = along / length, across / length
+    rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+    scale = length / max(float((w[:, None] * a[:, :2] ** 2).sum()), 1e-12)
     return Similarity(scale, rotation, centre_target - scale * rotation @ centre_source)
 
 
