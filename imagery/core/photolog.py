@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from imagery.core.errors import BadInputError
+from imagery.core.errors import BadInputError, OutputError
 from imagery.core.files import explained_disk_errors, write_text
 
 __all__ = ["COLUMNS", "PhotoLogWriter", "PhotoRecord", "read_photo_log", "write_photo_log"]
@@ -143,7 +143,7 @@ class PhotoLogWriter:
                 if time.monotonic() - self._synced >= 1:
                     os.fsync(self._file.fileno())
                     self._synced = time.monotonic()
-        except BadInputError:
+        except OutputError:
             self._file.close()
             raise
 
