@@ -100,18 +100,17 @@ class Painter:
         """Labels of a tile's cells: their block's, but another photo's where that one cannot see the cell."""
         wide = tile.grown(SIGHT_CELLS, self._cells)
         around = self._upsampled(labels, wide)
-        to_local = self._scene.frame.to_local(*self._local_centre(tile))
-        to_local = np.column_stack([to_local[:, :2], to_local @ [wide.col, wide.row, 1]])
-        numbers = np.unique(around[around != NOBODY])
-        candidates = np.array(
-            [np.r_[number, packed(self._scene.views[number], to_local, EDGE_PX)] for number in numbers]
-        ).reshape(len(numbers), -1)
-        own = np.full(around.shape, NOBODY, np.int16)
         inner = tile.within(wide).slices
+        own = np.full(around.shape, NOBODY, np.int16)
         own[inner] = around[inner]
-        if len(numbers):
+        if (own != NOBODY).any():
+            to_local = self._scene.frame.to_local(*self._local_centre(tile))
+            to_local = np.column_stack([to_local[:, :2], to_local @ [wide.col, wide.row, 1]])
+            numbers = np.unique(around[around != NOBODY])
+            views = [packed(self._scene.views[number], to_local, EDGE_PX) for number in numbers]
             cameras = self._cameras - [wide.col, wide.row, 0]
-            give_hidden_away(own, np.array(self._heights[wide.slices]), cameras, candidates, self._scene.cell_m)
+            heights = np.array(self._heights[wide.slices])
+            give_hidden_away(own, heights, cameras, np.column_stack([numbers, views]), self._scene.cell_m)
         self._labels[tile.slices] = own[inner]
 
     def _local_centre(self, tile: Window) -> tuple[float, float]:
