@@ -1,7 +1,7 @@
 """Flights: an order of lines cut into contiguous pieces that each fit a battery, balanced by time from home to home.
 
-For a fixed order the shortest possible longest flight is found by bisection, each trial filling flights greedily. Flights
-end at line ends where that needs no more flights, and within lines, at a photo, where it does.
+For a fixed order the shortest possible longest flight is found by bisection. Flights end at line ends where that is about as
+even and needs no more flights, and within lines, at a photo, where it is not.
 """
 
 import math
@@ -14,9 +14,13 @@ from imagery.core.errors import BadInputError
 from planner.coverage.choose import Choice, Task
 from planner.timing import path_seconds
 
-__all__ = ["Sortie", "split"]
+__all__ = ["Sortie", "flights_cost", "split"]
 
 CUT_EVERY = 4  # photos between the places where a line may be cut
+MOST_STOPS = 3000
+UNLIMITED_ITEMS = 1_000_000
+EVEN = 1.10  # longest flight by the shortest
+A_FLIGHT_MORE = 1e12  # more than any sum of squared seconds
 ITEMS_A_LINE, OTHER_ITEMS = 4, 12  # mission items: of a line; home, take-off, speed, return and corners of the transits
 
 
@@ -67,16 +71,24 @@ def split(
             f" {farthest:.1f} minutes: move the home nearer, or give a longer --endurance"
         )
     count = math.ceil(len(fewest) / drones) * drones
-    for stops in (whole, cut):
-        pieces = _balanced(stops, count, budget_s)
-        if pieces is not None:
-            return [_sortie(task, choice, stops, start, end) for start, end in pieces]
-    return [_sortie(task, choice, cut, start, end) for start, end in fewest]
+    found = [(pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, budget_s)) is not None]
+    if not found:
+        found = [(fewest, cut)]
+    pieces, stops = found[0] if _evenness(*found[0]) <= EVEN else min(found, key=lambda pair: _evenness(*pair))
+    return [_sortie(task, choice, stops, start, end) for start, end in pieces]
+
+
+def flights_cost(task: Task, choice: Choice, usable_s: float, overhead_s: float) -> float:
+    """What flying a choice in flights of `usable_s` costs: the flights count first, their total seconds second."""
+    stops = _stops(task, choice, UNLIMITED_ITEMS, cut=True)
+    pieces = _pieces(stops, usable_s - overhead_s)
+    return math.inf if pieces is None else A_FLIGHT_MORE * len(pieces) + float(_seconds(pieces, stops).sum())
 
 
 def _stops(task: Task, choice: Choice, most_items: int, *, cut: bool) -> _Stops:
     motion, rows, flown, items = task.motion, [], 0.0, 0
-    step = CUT_EVERY * task.trigger_m
+    length_m = float(np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T).sum())
+    step = task.trigger_m * max(CUT_EVERY, math.ceil(length_m / MOST_STOPS / task.trigger_m))
     for number, (line, way) in enumerate(zip(choice.lines, choice.order.ways[:-1], strict=True)):
         if number:
             flown += path_seconds(way, motion)
@@ -119,24 +131,36 @@ def _transits(task: Task, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(seconds)
 
 
-def _pieces(stops: _Stops, budget_s: float) -> list[tuple[int, int]] | None:
-    """Greedy flights of at most `budget_s`: pairs of stops, first and last; None where one stop is out of reach."""
-    pieces, start, last = [], 0, len(stops.line) - 1
-    pause_at_end = np.where(stops.is_end | stops.is_start, 0.0, stops.pause_s / 2)
-    while True:
-        pause = pause_at_end + (0.0 if stops.is_start[start] else stops.pause_s / 2)
-        seconds = stops.transit_s[start] + stops.flown_s - stops.flown_s[start] + pause + stops.transit_s
-        fits = (seconds <= budget_s) & (stops.items - stops.items_before[start] <= stops.most_items)
-        fits &= stops.is_end | ~stops.is_start
-        fits[:start] = False
-        fits[start] &= bool(stops.is_start[start] and stops.is_end[start])
-        if not fits.any():
-            return None
-        end = int(np.flatnonzero(fits)[-1])
-        pieces.append((start, end))
-        if end == last:
-            return pieces
-        start = end + 1 if stops.is_end[end] else end
+def _pieces(stops: _Stops, budget_s: float, target_s: float = 0.0) -> list[tuple[int, int]] | None:
+    """The fewest flights of at most `budget_s`, and of those the nearest to `target_s`: pairs of stops, first and last.
+
+    None where one stop is out of reach. Exact for the order of the lines, by dynamic programming over where flights may end.
+    """
+    ends = np.flatnonzero(stops.is_end | ~stops.is_start)
+    starts = np.r_[0, np.where(stops.is_end[ends], ends + 1, ends)[:-1]]  # of a flight after the one that ends before
+    inner_end, inner_start = ~stops.is_end[ends], ~stops.is_start[starts]
+    begin_s = stops.transit_s[starts] - stops.flown_s[starts] + inner_start * stops.pause_s / 2
+    finish_s = stops.transit_s[ends] + stops.flown_s[ends] + inner_end * stops.pause_s / 2
+    best, came_from = np.full(len(ends) + 1, np.inf), np.zeros(len(ends) + 1, np.int64)
+    best[0] = 0.0
+    first = 0
+    for i in range(len(ends)):
+        while first < i and stops.flown_s[ends[i]] - stops.flown_s[starts[first]] > budget_s:
+            first += 1
+        seconds = begin_s[first : i + 1] + finish_s[i]
+        fits = (seconds <= budget_s) & (
+            stops.items[ends[i]] - stops.items_before[starts[first : i + 1]] <= stops.most_items
+        )
+        cost = np.where(fits, best[first : i + 1] + A_FLIGHT_MORE + (seconds - target_s) ** 2, np.inf)
+        chosen = int(np.argmin(cost))
+        best[i + 1], came_from[i + 1] = cost[chosen], first + chosen
+    if not math.isfinite(best[-1]):
+        return None
+    pieces, at = [], len(ends)
+    while at:
+        pieces.append((int(starts[came_from[at]]), int(ends[at - 1])))
+        at = int(came_from[at])
+    return pieces[::-1]
 
 
 def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int]] | None:
@@ -146,14 +170,26 @@ def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int
     if best is None or len(best) > count:
         return None
     low = 0.0
-    while high - low > 0.5:
+    while high - low > max(1.0, high / 500):
         middle = (low + high) / 2
         trial = _pieces(stops, middle)
         if trial is not None and len(trial) <= count:
             best, high = trial, middle
         else:
             low = middle
-    return best
+    mean_s = float(_seconds(best, stops).mean())
+    return min((best, _pieces(stops, high, mean_s) or best), key=lambda pieces: _evenness(pieces, stops))
+
+
+def _evenness(pieces: list[tuple[int, int]], stops: _Stops) -> float:
+    """The longest flight by the shortest."""
+    seconds = _seconds(pieces, stops)
+    return float(seconds.max() / seconds.min())
+
+
+def _seconds(pieces: list[tuple[int, int]], stops: _Stops) -> NDArray[np.float64]:
+    first, last = np.array(pieces).T
+    return np.asarray(stops.transit_s[first] + stops.flown_s[last] - stops.flown_s[first] + stops.transit_s[last])
 
 
 def _sortie(task: Task, choice: Choice, stops: _Stops, start: int, end: int) -> Sortie:

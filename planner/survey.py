@@ -21,7 +21,7 @@ from planner.drone import Drone
 from planner.patterns.corridor import corridor_lines
 from planner.patterns.search import expanding_square, sector_search, side_angles
 from planner.site import Site, lay_out
-from planner.sorties import Sortie, split
+from planner.sorties import Sortie, flights_cost, split
 from planner.terrain import GENTLE, Terrain, follow, read_terrain
 from planner.timing import Motion, path_seconds
 
@@ -126,8 +126,8 @@ def plan_survey(spec: SurveySpec, progress: Progress = SILENT) -> SurveyPlan:
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
     motion, slowed = pace(spec)
     task = task_of(spec, site, motion)
-    choice = cover(spec, site, task, progress)
     overhead_s = motion.take_off_and_land_s(spec.height_agl_m)
+    choice = cover(spec, site, task, overhead_s, progress)
     sorties = split(task, choice, spec.usable_s, overhead_s, spec.drone.max_items, spec.drones)
     terrain = None if spec.dem is None else read_terrain(spec.dem, site.frame, _surroundings(site, choice))
     home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
@@ -232,7 +232,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
     )
 
 
-def cover(spec: SurveySpec, site: Site, task: Task, progress: Progress) -> Choice:
+def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress: Progress) -> Choice:
     """The lines of the pattern in their order."""
     middle = shapely.get_coordinates(task.area.centroid)[0]
     course_deg = spec.angle_deg or 0.0
@@ -249,8 +249,10 @@ def cover(spec: SurveySpec, site: Site, task: Task, progress: Progress) -> Choic
             return as_given(task, sector_search(middle, _reach(task, middle), course_deg))
         case "crosshatch":
             return crossed(task, choose(task, progress))
-        case _:
+        case _ if math.isinf(spec.usable_s):
             return choose(task, progress)
+        case _:
+            return choose(task, progress, lambda choice: flights_cost(task, choice, spec.usable_s, overhead_s))
 
 
 def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terrain | None) -> Flight:

@@ -1,6 +1,7 @@
 """The fastest way to cover an area: many sweeps are compared by flight time from home to home, complete ones only."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,11 +67,14 @@ class Choice:
     angle_deg: float
 
 
-def choose(task: Task, progress: Progress = SILENT) -> Choice:
+def choose(
+    task: Task, progress: Progress = SILENT, cost: Callable[[Choice], float] = lambda choice: choice.seconds
+) -> Choice:
     """The fastest complete coverage found; where none is complete, the most complete one.
 
     Sweeps are tried in the order of a lower bound of their time, each with its lines' ends drawn in from the edge as far as the
-    photos still see enough; the best few are then routed with more effort.
+    photos still see enough; the best few are then routed with more effort. `cost` says what is best: by default the seconds in
+    one flight.
     """
     sweeps = _promising(task)
     limit = int(np.clip(600 / max(len(sweeps[0][1].lines), 1), 5, 24))
@@ -86,13 +90,11 @@ def choose(task: Task, progress: Progress = SILENT) -> Choice:
                 incomplete.append((bound_s + _seconds_to_complete(one, five, task), number))
                 continue
             drawn_in = _drawn_in(sweep, cells, task)
-            routed.append((route(task, drawn_in, thorough=False).seconds, number, drawn_in))
+            routed.append((cost(route(task, drawn_in, thorough=False)), number, drawn_in))
             advance(1)
     if not routed:
         return route(task, _patched(sweeps[min(incomplete)[1]][1], cells, task), thorough=True)
-    return min(
-        (route(task, sweep, thorough=True) for _, _, sweep in sorted(routed)[:FINALISTS]), key=lambda c: c.seconds
-    )
+    return min((route(task, sweep, thorough=True) for _, _, sweep in sorted(routed)[:FINALISTS]), key=cost)
 
 
 def _patched(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
@@ -191,7 +193,7 @@ def _within(task: Task, lines: NDArray[np.float64]) -> NDArray[np.float64]:
         pieces = [shapely.get_coordinates(part)[[0, -1]] for part in found]
         course = line[1] - line[0]
         pieces = [piece if (piece[1] - piece[0]) @ course > 0 else piece[::-1] for piece in pieces]
-        parts += sorted(pieces, key=lambda piece: math.dist(piece[0], line[0]))  # noqa: B023 - used at once
+        parts += sorted(pieces, key=lambda piece: math.dist(piece[0], line[0]))
     if not parts:
         raise BadInputError(
             "the pattern leaves nothing to fly inside the area: choose another pattern or a larger area"
