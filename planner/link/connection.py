@@ -62,8 +62,8 @@ class Connection:
     """An open connection to one vehicle; use as a context manager.
 
     Attributes: url; target_system: the vehicle's system id; master: for pymavlink's helpers; alive: False once closed;
-    last_heard: monotonic time of the vehicle's last message; broken: why the link is down now, None while it is up; breaks: how often it
-    broke.
+    last_heard: monotonic time of the vehicle's last message; broken: why the link is down now, None while it is up; breaks: how
+    often it broke.
     """
 
     def __init__(self, url: str, *, log: TelemetryLog | None = None, system: int | None = None) -> None:

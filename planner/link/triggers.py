@@ -9,7 +9,7 @@ from planner.mission import Mission, MissionItem, has_position
 __all__ = ["PlannedPhoto", "planned_photos"]
 
 _METRES_PER_DEGREE = 111_318.845
-_OVERSHOOT_M = 0.5  # a line that ends where a photo is due still gets it: the vehicle passes the end a little
+_SHORTFALL_M = 0.5  # the trigger is looked at in steps, so a photo due at the very end of a line is not taken any more
 _TAKEOFF, _TRIGGER_DISTANCE, _IMAGE_START, _DIGICAM = 22, 206, 2000, 203
 
 
@@ -71,8 +71,8 @@ def _photos(mission: Mission, frame: _Plane) -> Iterator[PlannedPhoto]:
                 yield _photo(frame, here, heading, number)
                 shot_now = False
             along = every_m - since_m
-            while every_m > 0 and along <= leg + _OVERSHOOT_M:
-                part = min(along / leg, 1.0) if leg else 1.0
+            while every_m > 0 and along < leg - _SHORTFALL_M:
+                part = along / leg
                 yield _photo(
                     frame, tuple(a + part * (b - a) for a, b in zip(here, there, strict=True)), heading, number
                 )
