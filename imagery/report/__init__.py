@@ -1,7 +1,7 @@
-"""The report of an operation for the people who act on it: one self-contained HTML page."""
+"""The report of an operation for the people who act on it: one self-contained HTML page, and a PDF."""
 
 from imagery.report.language import LANGUAGES
-from imagery.report.page import ReportResult, write_report
 from imagery.report.source import ReportFiles
+from imagery.report.write import ReportResult, write_report
 
 __all__ = ["LANGUAGES", "ReportFiles", "ReportResult", "write_report"]

@@ -1,5 +1,6 @@
 """The report's maps: damage, tent sites, one site's layout, and the survey."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,12 +75,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A map for the page: a picture as a `data:` URI, its legend and size."""
+    """A map for the page: a picture as JPEG, its legend and size."""
 
-    uri: str
+    jpeg: bytes
     keys: list[Key]
     width_px: int
     height_px: int
+
+    @property
+    def uri(self) -> str:
+        """The picture as a `data:` URI."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode("ascii")
 
 
 def working_crs(source: Source) -> pyproj.CRS:
@@ -117,7 +123,7 @@ def damage_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | No
         chosen = buildings.geometry[buildings["damage_gra"] == grade]
         page.shapes(chosen, Style(colour, "#222222", 0.4, 0.85))
         keys.append(Key(grade, colour, "#222222", count=len(chosen)))
-    return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
+    return Figure(page.to_jpeg(), keys, page.width_px, page.height_px)
 
 
 def coarse_cells(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -142,7 +148,7 @@ def _cells_figure(cells: gpd.GeoDataFrame) -> Figure:
         chosen = cells.geometry[index == k]
         page.shapes(chosen, Style(colour, "#ffffff", 0.8))
         keys.append(Key(name, colour, "#ffffff", count=len(chosen)))
-    return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
+    return Figure(page.to_jpeg(), keys, page.width_px, page.height_px)
 
 
 def sites_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | None:
@@ -166,7 +172,7 @@ def sites_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | Non
     for number, shape in zip(sites["site_id"], sites.geometry, strict=True):
         point = shape.representative_point()
         page.label(point.x, point.y, str(number))
-    return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
+    return Figure(page.to_jpeg(), keys, page.width_px, page.height_px)
 
 
 def site_figure(source: Source, crs: pyproj.CRS, site_id: int, coarsen: bool) -> Figure:
@@ -187,7 +193,7 @@ def site_figure(source: Source, crs: pyproj.CRS, site_id: int, coarsen: bool) ->
         page.shapes(chosen.geometry, style)
         form = {"Point": "dot", "LineString": "line"}.get(chosen.geom_type.iloc[0], "area")
         keys.append(Key(LAYOUT_NAMES[name], style.fill, style.edge, form, len(chosen)))
-    return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
+    return Figure(page.to_jpeg(), keys, page.width_px, page.height_px)
 
 
 def plan_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | None:
@@ -221,7 +227,7 @@ def plan_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | None
             page.shapes(shapes, style)
             count = None if name == "Flight path" else len(shapes)
             keys.append(Key(name, style.fill, style.edge, form, count, max(style.opacity, 0.2)))
-    return Figure(page.to_data_uri(), keys, page.width_px, page.height_px)
+    return Figure(page.to_jpeg(), keys, page.width_px, page.height_px)
 
 
 def _layer(source: Source, name: str, crs: pyproj.CRS) -> gpd.GeoDataFrame | None:

@@ -3,7 +3,6 @@
 No words are drawn, so that one picture serves every language; the page carries title and legend.
 """
 
-import base64
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -147,8 +146,8 @@ class Map:
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#222222", "linewidth": 0.8},
         )
 
-    def to_data_uri(self) -> str:
-        """Add scale bar, north arrow and graticule; the picture as a `data:` URI of at most a few hundred kB."""
+    def to_jpeg(self) -> bytes:
+        """Add scale bar, north arrow and graticule; the picture as a JPEG of at most a few hundred kB."""
         self._graticule()
         self._scale_bar()
         self._north_arrow()
@@ -160,7 +159,7 @@ class Map:
             data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420")
             if len(data) <= LARGEST_BYTES:
                 break
-        return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+        return bytes(data)
 
     def _scale_bar(self) -> None:
         west, south, east, north = self.bounds

@@ -24,7 +24,7 @@ def run_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Page to write; default: report.html in the folder.")
     ] = None,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Also a PDF.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also a PDF of the same name beside it.")] = False,
     language: Annotated[str, typer.Option(help="en, zh, fr or es.")] = "en",
     coarsen: Annotated[
         bool, typer.Option("--coarsen", help="For conflict areas: 100 m cells instead of buildings, no image.")
@@ -36,10 +36,6 @@ def run_command(
     """Write one self-contained HTML page with maps, tables and what is uncertain."""
     from imagery.report import write_report
 
-    if pdf:
-        raise BadInputError(
-            "--pdf is not available: open the HTML page in a browser and print it to PDF (it is laid out for A4)"
-        )
     if not folder.is_dir():
         raise BadInputError(f"{folder}: there is no such folder")
     operation = Operation(folder)
@@ -49,13 +45,17 @@ def run_command(
         language=language,
         coarsen=coarsen,
         gcj02=gcj02,
+        pdf=pdf,
         progress=run.progress,
     )
     run.say(f"{result.path}: {result.maps} maps, {result.size_bytes / 1e6:.1f} MB, in one file")
+    if result.pdf:
+        run.say(f"{result.pdf}")
     if result.missing:
         run.say(f"not in it, because it has not been made yet: {', '.join(result.missing)}")
     return {
         "out": result.path,
+        "pdf": result.pdf,
         "bytes": result.size_bytes,
         "maps": result.maps,
         "missing": list(result.missing),

@@ -19,10 +19,12 @@ from PIL import Image
 import imagery.report
 from imagery.core.errors import BadInputError
 from imagery.report import LANGUAGES, ReportFiles, write_report
+from imagery.report.content import PARTS, gather
 from imagery.report.figures import GRADES, LAYOUT_NAMES, SHARES, coarse_cells
 from imagery.report.gcj02 import wgs84_to_gcj02
+from imagery.report.language import Words
 from imagery.report.maps import nice_length
-from imagery.report.page import PARTS
+from imagery.report.pdf import render_pdf
 from imagery.report.source import read_source
 from tests.e2e.command import skyrelief
 from tests.imagery.report.operation import CRS, files_of, make_operation, write_damage
@@ -268,6 +270,30 @@ def test_an_unknown_language_is_refused(files: ReportFiles, tmp_path: Path) -> N
         write_report(files, tmp_path / "r.html", language="de")
 
 
+def test_a_pdf_beside_the_page(files: ReportFiles, tmp_path: Path) -> None:
+    result = write_report(files, tmp_path / "r.html", pdf=True, gcj02=True, language="es")
+    assert result.pdf == tmp_path / "r.pdf"
+    document = result.pdf.read_bytes()
+    assert document.startswith(b"%PDF-")
+    assert document.count(b"/Subtype /Image") == 4
+    assert 3 <= len(re.findall(rb"/Type /Page\b", document)) <= 8
+
+
+def test_the_same_content_gives_the_same_pdf(tmp_path: Path) -> None:
+    write_damage(tmp_path / "damage.gpkg")
+    words = Words("en")
+    content = gather(files_of(tmp_path), words, coarsen=False, gcj02=False)
+    assert render_pdf(content, words) == render_pdf(content, words)
+
+
+def test_what_makes_no_pdf_is_refused_before_any_work(files: ReportFiles, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no PDF in Chinese.* open the HTML page in a browser and print it"):
+        write_report(files, tmp_path / "r.html", pdf=True, language="zh")
+    with pytest.raises(BadInputError, match=r"give one that ends in \.html"):
+        write_report(files, tmp_path / "r.pdf", pdf=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command(files: ReportFiles, tmp_path: Path) -> None:
     folder = files.plan.parent
     done = skyrelief("report", folder, "-o", tmp_path / "r.html", "--json")
@@ -275,8 +301,6 @@ def test_the_command(files: ReportFiles, tmp_path: Path) -> None:
     result = json.loads(done.stdout)
     assert (result["maps"], result["missing"]) == (4, [])
     assert result["bytes"] == (tmp_path / "r.html").stat().st_size
-    done = skyrelief("report", folder, "-o", tmp_path / "other.html", "--pdf")
-    assert (done.returncode, "open the HTML page in a browser and print it" in done.stderr) == (2, True)
     done = skyrelief("report", tmp_path / "missing")
     assert (done.returncode, "no such folder" in done.stderr) == (2, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html"]
@@ -297,22 +321,22 @@ QUIET = "--disable-gpu --disable-quic --no-first-run --disable-background-networ
 
 
 @pytest.mark.chromium
-@pytest.mark.parametrize("width", [360, 1024])
-@pytest.mark.parametrize("language", ["fr"])
-def test_in_a_browser_nothing_overflows(files: ReportFiles, tmp_path: Path, width: int, language: str) -> None:
+def test_in_a_browser_nothing_overflows(files: ReportFiles, tmp_path: Path) -> None:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this system")
-    write_report(files, tmp_path / "r.html", language=language, gcj02=True)
+    write_report(files, tmp_path / "r.html", language="fr", gcj02=True)
     page = html.escape((tmp_path / "r.html").read_text(encoding="utf-8"))
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width, page=page), encoding="utf-8")
-    done = subprocess.run(
-        [
-            CHROMIUM, "--headless", "--no-sandbox", *QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}",
-            "--window-size=1100,1000", "--dump-dom", (tmp_path / "frame.html").as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title, done.stderr[-2000:]
-    scroll_width, overflowing, broken, pictures = json.loads(title[1])
-    assert (scroll_width <= width, overflowing, broken, pictures) == (True, 0, 0, 4)
+    for width in (360, 1024):
+        frame = tmp_path / f"{width}.html"
+        frame.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
+        done = subprocess.run(
+            [
+                CHROMIUM, "--headless", "--no-sandbox", *QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}",
+                "--window-size=1100,1000", "--dump-dom", frame.as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        title = re.search(r"<title>(.*?)</title>", done.stdout)
+        assert title, done.stderr[-2000:]
+        scroll_width, overflowing, broken, pictures = json.loads(title[1])
+        assert (scroll_width <= width, overflowing, broken, pictures) == (True, 0, 0, 4)
