@@ -81,6 +81,7 @@ def photograph(
     *,
     gnss_sigma_m: tuple[float, float] = (0.5, 0.8),
     gnss_bias_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    baro_sigma_m: float = 0.15,
     rtk: bool = False,
     gimbal_pitch_deg: float = -90.0,
     look: Look = Look(),
@@ -92,7 +93,8 @@ def photograph(
 
     records: exposures at their true positions, `alt_amsl_m` required, `yaw_deg` the course (0 where unknown);
     gnss_sigma_m: horizontal and vertical standard deviation of the position written into the photo, gnss_bias_m: its constant
-    error east, north, up; rtk: written with an RTK flag, standard deviations and ellipsoidal heights, as DJI does.
+    error east, north, up; baro_sigma_m: of the height above home; rtk: written with an RTK flag,
+    standard deviations and ellipsoidal heights, as DJI does.
     truth_path: where the exact poses go (JSON), by default beside out_dir as NAME_truth.json. Returns the records with `file`.
     """
     out_dir = Path(out_dir)
@@ -104,7 +106,8 @@ def photograph(
             f"exposure at {missing.lat:.6f}, {missing.lon:.6f}: its height above sea level (alt_amsl_m) is missing"
         )
     out_dir.mkdir(parents=True, exist_ok=True)
-    shots = _shots(world, records, gnss_sigma_m, gnss_bias_m, gimbal_pitch_deg, rtk, look, seed)
+    sensors = _Sensors(gnss_sigma_m, gnss_bias_m, baro_sigma_m, rtk)
+    shots = _shots(world, records, sensors, gimbal_pitch_deg, look, seed)
     with progress.stage("photographing the world", len(shots), "photos") as advance, ThreadPoolExecutor(1) as writer:
         pending = []
         for shot in shots:  # one thread finishes and writes a photo while the next one is rendered
@@ -121,6 +124,16 @@ def photograph(
 
 
 @dataclass(frozen=True, slots=True)
+class _Sensors:
+    """How far the drone errs about where it is; see `photograph`."""
+
+    gnss_sigma_m: tuple[float, float]
+    gnss_bias_m: tuple[float, float, float]
+    baro_sigma_m: float
+    rtk: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Shot:
     """One exposure: its exact pose, and what the drone believes."""
 
@@ -134,30 +147,30 @@ class _Shot:
 
 
 def _shots(
-    world: World, records: Sequence[PhotoRecord], sigma: tuple[float, float], bias: tuple[float, float, float], pitch: float,
-    rtk: bool, look: Look, seed: int
-) -> list[_Shot]:  # fmt: skip
+    world: World, records: Sequence[PhotoRecord], sensors: _Sensors, pitch: float, look: Look, seed: int
+) -> list[_Shot]:
     east, north = world.frame.to_local([r.lon for r in records], [r.lat for r in records])
     shots = []
     for i, record in enumerate(records):
         rng = np.random.default_rng([seed, i])
         yaw = record.yaw_deg or 0.0
         error = rng.normal(0, 1, 3) * (look.yaw_deg, look.gimbal_deg, look.gimbal_deg)
-        measured = np.array([east[i], north[i]]) + rng.normal(0, sigma[0], 2) + bias[:2]
+        measured = np.array([east[i], north[i]]) + rng.normal(0, sensors.gnss_sigma_m[0], 2) + sensors.gnss_bias_m[:2]
         lon, lat = (float(v) for v in world.frame.to_geographic(*measured))
         up = float(record.alt_amsl_m or 0.0)
-        altitude = up + float(rng.normal(0, sigma[1])) + bias[2]
+        altitude = up + float(rng.normal(0, sensors.gnss_sigma_m[1])) + sensors.gnss_bias_m[2]
+        above_home = record.alt_rel_m if record.alt_rel_m is not None else up - world.home.height_amsl_m
         tags = Tags(
             time_utc=record.time_utc or FIRST_TIME + timedelta(seconds=2 * i),
             lat=lat,
             lon=lon,
             alt_amsl_m=altitude,
-            alt_rel_m=record.alt_rel_m if record.alt_rel_m is not None else up - world.home.height_amsl_m,
+            alt_rel_m=above_home + float(rng.normal(0, sensors.baro_sigma_m)),
             gimbal_deg=(yaw, pitch, 0.0),
             flight_deg=(yaw, record.pitch_deg or 0.0, record.roll_deg or 0.0),
-            sigma_m=sigma,
-            rtk=rtk,
-            alt_ellipsoid_m=float(msl_to_ellipsoid(lon, lat, altitude)) if rtk else None,
+            sigma_m=sensors.gnss_sigma_m,
+            rtk=sensors.rtk,
+            alt_ellipsoid_m=float(msl_to_ellipsoid(lon, lat, altitude)) if sensors.rtk else None,
         )
         shots.append(_Shot(
             f"DJI_{i + 1:04d}.JPG", record, np.array([east[i], north[i], up]),

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from sitl.world.canvas import Canvas, paint_box, paint_tree, sample
 from sitl.world.ground import Ground, paint_ground, survey_ground
 from sitl.world.houses import paint_house
 from sitl.world.light import lit
-from sitl.world.plan import Plan
+from sitl.world.plan import Car, Plan, Tree
 
 __all__ = ["HALO_M", "Drawn", "Tile", "draw"]
 
@@ -61,6 +60,9 @@ def draw(plan: Plan, left_m: float, top_m: float, cell_m: float, shape: tuple[in
     c1 = min(halo, max(0, round((east - left_m) / cell_m) - cols))
     r1 = min(halo, max(0, round((top_m - south) / cell_m) - rows))
     corner = (left_m + (0.5 - c0) * cell_m, top_m - (0.5 - r0) * cell_m)
+    plan = plan.near(
+        (corner[0], corner[1] - (rows + r0 + r1) * cell_m, corner[0] + (cols + c0 + c1) * cell_m, corner[1])
+    )
     bare = Canvas.empty(*corner, cell_m, (rows + r0 + r1, cols + c0 + c1))
     bare.dtm[:] = sample(plan.terrain.heights_m, plan.terrain, bare)
     ground = survey_ground(bare, plan)
@@ -77,70 +79,33 @@ def _painted(plan: Plan, bare: Canvas, ground: Ground, cut: tuple[slice, slice],
 
 
 def _paint_objects(canvas: Canvas, plan: Plan, before: bool) -> None:
-    rows, cols = canvas.dsm.shape
-    here = shapely.box(
-        canvas.left_m, canvas.top_m - rows * canvas.cell_m, canvas.left_m + cols * canvas.cell_m, canvas.top_m
-    )
-    grid = (canvas.left_m, canvas.top_m, canvas.cell_m)
-    near = here.buffer(12)
     for house in plan.houses:
         paint_house(canvas, house, plan.terrain, plan.seed, damaged=not before)
-    for number, car in enumerate(plan.cars):
-        if number % 3 == before or not near.contains(shapely.Point(car.x, car.y)):
-            continue  # some cars came, some left between the two dates
-        ground = float(plan.terrain.at(car.x, car.y))
-        colour = (float(car.rgb[0]), float(car.rgb[1]), float(car.rgb[2]))
-        paint_box(
-            canvas.dsm,
-            canvas.rgb,
-            *grid,
-            car.x,
-            car.y,
-            car.angle_rad,
-            (2.15, 0.88),
-            ground + 0.85,
-            (0.0, 0.0),
-            colour,
-            0.04,
-            number,
-        )
-        glass = (36.0, 40.0, 46.0)
-        ahead = np.array([np.cos(car.angle_rad), np.sin(car.angle_rad)]) * -0.2
-        paint_box(
-            canvas.dsm,
-            canvas.rgb,
-            *grid,
-            car.x + ahead[0],
-            car.y + ahead[1],
-            car.angle_rad,
-            (1.25, 0.76),
-            ground + 1.3,
-            (0.0, 0.0),
-            glass,
-            0.05,
-            number,
-        )
-        paint_box(
-            canvas.dsm,
-            canvas.rgb,
-            *grid,
-            car.x + ahead[0],
-            car.y + ahead[1],
-            car.angle_rad,
-            (0.8, 0.72),
-            ground + 1.45,
-            (0.0, 0.0),
-            colour,
-            0.03,
-            number,
-        )
-    for number, tree in enumerate(plan.trees):
-        if near.contains(tree.point):
-            _paint_tree(canvas, plan, number, before)
+    for car in plan.cars:
+        if car.number % 3 != before:  # some cars came, some left between the two dates
+            _paint_car(canvas, car, float(plan.terrain.at(car.x, car.y)))
+    for tree in plan.trees:
+        _paint_tree(canvas, plan, tree, before)
 
 
-def _paint_tree(canvas: Canvas, plan: Plan, number: int, before: bool) -> None:
-    tree = plan.trees[number]
+def _paint_car(canvas: Canvas, car: Car, ground: float) -> None:
+    """A body, a dark belt of windows and a roof."""
+    colour = (float(car.rgb[0]), float(car.rgb[1]), float(car.rgb[2]))
+    glass = (36.0, 40.0, 46.0)
+    for half, height, back, paint in (
+        ((2.15, 0.88), 0.85, 0.0, colour),
+        ((1.25, 0.76), 1.3, 0.2, glass),
+        ((0.8, 0.72), 1.45, 0.2, colour),
+    ):
+        x, y = car.x - back * np.cos(car.angle_rad), car.y - back * np.sin(car.angle_rad)
+        paint_box(
+            canvas.dsm, canvas.rgb, canvas.left_m, canvas.top_m, canvas.cell_m, x, y, car.angle_rad, half, ground + height,
+            (0.0, 0.0),
+            paint, 0.04, car.number,
+        )  # fmt: skip
+
+
+def _paint_tree(canvas: Canvas, plan: Plan, tree: Tree, before: bool) -> None:
     ground = float(plan.terrain.at(tree.point.x, tree.point.y))
     height, lean = tree.height_m, (0.0, 0.0)
     if tree.fallen_deg is not None and not before:
@@ -151,5 +116,5 @@ def _paint_tree(canvas: Canvas, plan: Plan, number: int, before: bool) -> None:
         red, green, blue = red * 0.9, green * 1.08, blue * 0.92
     paint_tree(
         canvas.dsm, canvas.rgb, canvas.left_m, canvas.top_m, canvas.cell_m, tree.point.x, tree.point.y, ground,
-        tree.radius_m, height, (red, green, blue), lean, plan.seed * 101 + number,
+        tree.radius_m, height, (red, green, blue), lean, plan.seed * 101 + tree.number,
     )  # fmt: skip

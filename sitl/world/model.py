@@ -7,23 +7,16 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pyproj
-import shapely
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from shapely.geometry import Polygon
 
 from imagery.core.errors import BadInputError
-from imagery.core.frame import LocalFrame, check_lon_lat, utm_crs
+from imagery.core.frame import LocalFrame
 from imagery.core.progress import SILENT, Progress
-from sitl.world.disaster import strike
-from sitl.world.draw import Tile, draw
-from sitl.world.plan import Plan, Sun
-from sitl.world.settlement import PROFILES, lay_out
-from sitl.world.vectors import measured_buildings, other_layers
+from sitl.world.plan import Sun
 
 __all__ = ["Home", "World"]
-
-TILE_CELLS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +76,16 @@ class World:
         size_m: east-west and north-south; cell_m: of the rasters; margin_m: between `area` and the world's edge;
         severity: share of the buildings damaged; home_amsl_m: height of the take-off point.
         """
-        check_lon_lat(lon, lat, "world")
-        if profile not in PROFILES:
-            raise BadInputError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
-        if not min(size_m) >= 2 * margin_m + 60:
-            raise BadInputError(
-                f"a world of {size_m[0]:g} x {size_m[1]:g} m has no room for a margin of {margin_m:g} m: make it larger"
-            )
+        from sitl.world.region import Region
+
         if not 0.005 <= cell_m <= 2:
             raise BadInputError(f"cells of {cell_m:g} m: choose 0.005 to 2 m")
-        cols, rows = round(size_m[0] / cell_m), round(size_m[1] / cell_m)
-        plan = strike(lay_out(seed, profile, (cols * cell_m, rows * cell_m), margin_m, disaster), severity)
-        info: dict[str, object] = {
-            "seed": seed, "profile": profile, "disaster": disaster, "severity": severity, "margin_m": margin_m,
-        }  # fmt: skip
-        return _drawn(plan, (lon, lat), (rows, cols), cell_m, home_amsl_m, info, progress)
+        whole = (round(size_m[0] / cell_m) * cell_m, round(size_m[1] / cell_m) * cell_m)
+        region = Region.laid_out(
+            seed, profile, lon, lat, size_m=whole, margin_m=margin_m, disaster=disaster, severity=severity,
+            home_amsl_m=home_amsl_m
+        )  # fmt: skip
+        return region.world(cell_m=cell_m, progress=progress)
 
     @classmethod
     def load(cls, folder: str | Path) -> "World":
@@ -152,69 +140,3 @@ class World:
     def before(self) -> "World":
         """The same world before its disaster: the pre-event orthophoto and surface in place of the others."""
         return replace(self, ortho=self.pre_ortho, dsm=self.pre_dsm, sun=self.pre_sun)
-
-
-def _drawn(
-    plan: Plan,
-    place: tuple[float, float],
-    shape: tuple[int, int],
-    cell_m: float,
-    home_amsl_m: float,
-    info: dict[str, object],
-    progress: Progress,
-) -> World:
-    """The world of a plan around a place (lon, lat)."""
-    crs = utm_crs(*place)
-    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(*place)
-    centre = np.round([x, y], 2)
-    west, _, _, north = plan.bounds
-    transform = Affine(cell_m, 0, centre[0] + west, 0, -cell_m, centre[1] + north)
-    after, before = _assembled(plan, shape, cell_m, progress)
-    home_xy = _home(plan)
-    lift = np.float32(home_amsl_m - float(plan.terrain.at(*home_xy)))
-    for raster in (after.dsm, after.dtm, before.dsm):
-        raster += lift
-    buildings = measured_buildings(plan, after, before, transform, centre, crs, float(lift))
-    to_geographic = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    inner = shapely.box(*plan.bounds).buffer(-float(str(info["margin_m"])), join_style="mitre")
-    area = shapely.transform(inner, lambda xy: np.column_stack(to_geographic.transform(*(xy + centre).T)))
-    home = Home(*to_geographic.transform(*(home_xy + centre)), home_amsl_m)
-    return World(
-        crs=crs,
-        transform=transform,
-        frame=LocalFrame(*place),
-        ortho=after.ortho,
-        dsm=after.dsm,
-        dtm=after.dtm,
-        pre_ortho=before.ortho,
-        pre_dsm=before.dsm,
-        labels=after.labels,
-        layers={"buildings": buildings, **other_layers(plan, centre, crs)},
-        area=area,
-        home=home,
-        sun=plan.sun,
-        pre_sun=plan.pre_sun,
-        info=info,
-    )
-
-
-def _assembled(plan: Plan, shape: tuple[int, int], cell_m: float, progress: Progress) -> tuple[Tile, Tile]:
-    """The whole world after and before as two tiles, drawn piece by piece."""
-    rows, cols = shape
-    west, _, _, north = plan.bounds
-    pieces = [(r, c) for r in range(0, rows, TILE_CELLS) for c in range(0, cols, TILE_CELLS)]
-    after, before = Tile.empty(shape), Tile.empty(shape)
-    with progress.stage("drawing the world", len(pieces), "tiles") as advance:
-        for r, c in pieces:
-            size = (min(TILE_CELLS, rows - r), min(TILE_CELLS, cols - c))
-            drawn = draw(plan, west + c * cell_m, north - r * cell_m, cell_m, size)
-            after.put(drawn.after, r, c)
-            before.put(drawn.before, r, c)
-            advance(1)
-    return after, before
-
-
-def _home(plan: Plan) -> NDArray[np.float64]:
-    """The middle of the first open field, or of the world, in plane coordinates."""
-    middle = next((item.polygon.centroid for item in plan.fields if item.kind == "open"), None)
-    return np.array([middle.x, middle.y]) if middle is not None else np.zeros(2)

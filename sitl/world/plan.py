@@ -3,14 +3,17 @@
 Plane coordinates: metres east and north of the world's centre, parallel to the axes of its UTM grid.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 
-__all__ = ["Car", "Damage", "Field", "House", "Plan", "Road", "Stream", "Sun", "Terrain", "Tree"]
+__all__ = ["Bounds", "Car", "Damage", "Field", "House", "Plan", "Road", "Stream", "Sun", "Terrain", "Tree"]
+
+
+Bounds = tuple[float, float, float, float]  # west, south, east, north in metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class Tree:
     radius_m: float
     height_m: float
     rgb: tuple[int, int, int]
+    number: int = 0
     fallen_deg: float | None = None
 
 
@@ -154,6 +158,8 @@ class Field:
 class Car:
     """A vehicle at (x, y), heading angle_rad from east."""
 
+    number: int
+
     x: float
     y: float
     angle_rad: float
@@ -167,7 +173,7 @@ class Plan:
     seed: int
     profile: str
     disaster: str
-    bounds: tuple[float, float, float, float]
+    bounds: Bounds
     terrain: Terrain
     houses: tuple[House, ...]
     roads: tuple[Road, ...]
@@ -178,3 +184,22 @@ class Plan:
     sun: Sun
     pre_sun: Sun
     flood: NDArray[np.float64] | None = None
+
+    def near(self, bounds: Bounds) -> "Plan":
+        """The plan with only those houses, trees, cars and fields that could show within the bounds."""
+        west, south, east, north = bounds
+
+        def reached(x: float, y: float, reach_m: float) -> bool:
+            return west - reach_m < x < east + reach_m and south - reach_m < y < north + reach_m
+
+        def met(item: Field) -> bool:
+            w, s, e, n = item.polygon.bounds
+            return w < east and e > west and s < north and n > south
+
+        return replace(
+            self,
+            houses=tuple(house for house in self.houses if reached(house.x, house.y, 32)),
+            trees=tuple(tree for tree in self.trees if reached(tree.point.x, tree.point.y, 12)),
+            cars=tuple(car for car in self.cars if reached(car.x, car.y, 4)),
+            fields=tuple(item for item in self.fields if met(item)),
+        )

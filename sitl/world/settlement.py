@@ -392,6 +392,7 @@ def _trees(
                 radius,
                 float(radius * rng.uniform(1.7, 2.4) + 0.6),
                 (int(colour[0]), int(colour[1]), int(colour[2])),
+                len(trees),
             )
         )
     return tuple(trees)
@@ -405,7 +406,7 @@ def _cars(
 ) -> tuple[Car, ...]:
     built = prep(shapely.union_all([house.polygon.buffer(1) for house in houses]) if houses else Polygon())
     inside = prep(shapely.box(*bounds).buffer(-5))
-    cars = []
+    cars: list[Car] = []
     for road in roads:
         for _ in range(int(road.line.length / 60)):
             at = rng.uniform(3, max(4.0, road.line.length - 3))
@@ -416,6 +417,12 @@ def _cars(
             spot = Point(x, y).buffer(2.5)
             if inside.contains(spot) and not built.intersects(spot):
                 cars.append(
-                    Car(float(x), float(y), heading + float(rng.normal(0, 0.04)), CARS[rng.integers(len(CARS))])
+                    Car(
+                        len(cars),
+                        float(x),
+                        float(y),
+                        heading + float(rng.normal(0, 0.04)),
+                        CARS[rng.integers(len(CARS))],
+                    )
                 )
     return tuple(cars)

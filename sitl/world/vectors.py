@@ -10,7 +10,7 @@ from rasterio.features import geometry_mask
 from shapely.affinity import translate
 
 from sitl.world.draw import Tile
-from sitl.world.plan import House, Plan
+from sitl.world.plan import Bounds, House, Plan
 
 __all__ = ["measured_buildings", "other_layers"]
 
@@ -24,10 +24,12 @@ def measured_buildings(
     crs: pyproj.CRS,
     lift_m: float,
 ) -> gpd.GeoDataFrame:
-    """Footprints with grade, kind and, measured inside them on the rasters: heights, height change and share of roof lost.
+    """Footprints within the rasters, with grade, kind and, measured inside them: heights, height change and share of roof lost.
 
     height_m, pre_height_m: the 90th percentile of the surface above the bare ground; dz_m: the median of after minus before.
     """
+    height, width = after.dsm.shape
+    drawn = shapely.box(transform.c, transform.f + height * transform.e, transform.c + width * transform.a, transform.f)
     rows = [
         {
             **_attributes(house),
@@ -37,6 +39,7 @@ def measured_buildings(
         }
         for house in plan.houses
         for shape in (translate(house.polygon, *centre),)
+        if drawn.contains(shape)
     ]
     return gpd.GeoDataFrame(rows, crs=crs) if rows else gpd.GeoDataFrame({"id": []}, geometry=[], crs=crs)
 
@@ -75,9 +78,11 @@ def _measured(shape: shapely.Polygon, after: Tile, before: Tile, transform: Affi
     }
 
 
-def other_layers(plan: Plan, centre: NDArray[np.float64], crs: pyproj.CRS) -> dict[str, gpd.GeoDataFrame]:
-    """`roads` (centre lines), `water` and `fields` (polygons) and `trees` (points), cut to the world."""
-    box = shapely.box(*plan.bounds)
+def other_layers(
+    plan: Plan, bounds: Bounds, centre: NDArray[np.float64], crs: pyproj.CRS
+) -> dict[str, gpd.GeoDataFrame]:
+    """`roads` (centre lines), `water` and `fields` (polygons) and `trees` (points), cut to the bounds."""
+    box = shapely.box(*bounds)
     tables = {
         "roads": [{"surface": road.surface, "width_m": road.width_m, "geometry": road.line} for road in plan.roads],
         "water": [{"kind": "stream", "width_m": stream.width_m, "geometry": stream.polygon} for stream in plan.streams],

@@ -159,7 +159,13 @@ def test_photos_say_where_they_were_taken(world: World, tmp_path) -> None:
         for i in range(2)
     ]  # fmt: skip
     done = photograph(
-        world, CAMERA, records, tmp_path / "photos", gnss_sigma_m=(0, 0), look=Look(gimbal_deg=0, yaw_deg=0)
+        world,
+        CAMERA,
+        records,
+        tmp_path / "photos",
+        gnss_sigma_m=(0, 0),
+        baro_sigma_m=0,
+        look=Look(gimbal_deg=0, yaw_deg=0),
     )
     assert [record.file for record in done] == ["DJI_0001.JPG", "DJI_0002.JPG"]
     for record, path in zip(records, sorted((tmp_path / "photos").iterdir()), strict=True):

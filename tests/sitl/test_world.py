@@ -1,6 +1,7 @@
 """Worlds: the same for the same seed, consistent between rasters and vectors, and ready for what is done with them."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import shapely
 from rasterio.features import geometry_mask
 
 from imagery.core.errors import BadInputError
-from sitl.world import DISASTERS, PROFILES, World
+from sitl.world import DISASTERS, PROFILES, Region, World
 from sitl.world.draw import draw
 from sitl.world.settlement import lay_out
 
@@ -186,3 +187,35 @@ def test_bad_requests_are_explained(tmp_path) -> None:
         World.load(tmp_path)
     with pytest.raises(BadInputError, match="not readable"):
         World.from_geotiffs(tmp_path / "no.tif", tmp_path / "no.tif")
+
+
+def _region(size_m: tuple[float, float]) -> Region:
+    return Region.laid_out(
+        7, "village", 13.09, 42.79, size_m=size_m, margin_m=40, disaster="earthquake", severity=0.34, home_amsl_m=230
+    )
+
+
+def test_a_window_of_a_region_is_that_part_of_its_world(world: World) -> None:
+    rows, cols = world.dsm.shape
+    part = _region((cols * 0.3, rows * 0.3)).world((-60.0, -30.0, 90.0, 75.0), cell_m=0.3)
+    r, c = round((world.transform.f - part.transform.f) / 0.3), round((part.transform.c - world.transform.c) / 0.3)
+    cut = (slice(r, r + part.dsm.shape[0]), slice(c, c + part.dsm.shape[1]))
+    assert (abs(part.dsm - world.dsm[cut]) > 2e-3).mean() < 1e-3  # where a cover's ragged edge rounds the other way
+    assert (abs(part.ortho.astype(int) - world.ortho[cut]) > 6).mean() < 0.01
+    here = world.buildings.set_index("id")
+    assert 3 <= len(part.buildings) < len(here)
+    for row in part.buildings.itertuples():
+        assert row.geometry.equals_exact(here.loc[row.id, "geometry"], 1e-6)
+        assert row.grade == here.loc[row.id, "grade"]
+
+
+@pytest.mark.long
+def test_ten_square_kilometres_at_5_cm_need_the_memory_of_a_window() -> None:
+    region = _region((3170.0, 3170.0))
+    tracemalloc.start()
+    for west in (-1500.0, 0.0, 1200.0):
+        piece = region.world((west, -50.0, west + 150, 100.0), cell_m=0.05)
+        assert piece.dsm.shape == (3000, 3000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2e9
