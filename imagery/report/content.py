@@ -40,7 +40,7 @@ class Content:
 
     Attributes: title; dates; tiles of the summary; missing: names of parts, as in PARTS; coarsen and gcj02 as asked for; maps,
     None where there is nothing to draw; layouts: site rows with their maps; rows of the tables (see `imagery.report.facts`);
-    site_rows is None where no sites were looked for; warnings of the planner; uncertain: sentences.
+    site_rows is None where no sites were looked for; warnings of planning and stitching; uncertain: sentences.
     """
 
     title: str
@@ -87,7 +87,7 @@ def gather(files: ReportFiles, words: Words, *, coarsen: bool, gcj02: bool, prog
         needs_groups=needs_groups(source),
         plan_rows=plan_rows(source, words),
         quality_rows=quality_rows(source, words),
-        warnings=[str(warning) for warning in (source.plan or {}).get("warnings", [])],
+        warnings=[str(text) for part in (source.plan, source.quality) for text in (part or {}).get("warnings") or []],
         uncertain=uncertainties(source, words),
         **_maps(source, sites, coarsen, progress),
     )

@@ -57,6 +57,7 @@ def write_stitch(folder: Path) -> None:
     quality = {
         "photos_used": 3, "photos_dropped": [{"file": "d.jpg", "reason": "blurred"}], "reprojection_median_px": 0.41,
         "gps_residual_m": [0.8, 0.7, 1.2], "control_rmse_m": None, "check_rmse_m": None, "gsd_cm": 2.34, "completeness": 0.931,
+        "warnings": ["few ties in the north"],
     }  # fmt: skip
     (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     (folder / "reconstruction.json").write_text(

@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_the_products(page: str) -> None:
         "Camera positions against GPS, E N H 0.80 / 0.70 / 1.20 m",
         "Coordinate system WGS 84 / UTM zone 33N (EPSG:32633)",
         "Photos of 2026-05-01 – 2026-05-03",
-        "⚠ wind <unknown>",
+        "⚠ wind <unknown> ⚠ few ties in the north",
         "Surface measured 93.1 %",
     ):
         assert expected in text, expected
