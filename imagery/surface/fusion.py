@@ -11,7 +11,8 @@ from imagery.surface.stereo import EMPTY, Patch
 __all__ = ["fuse"]
 
 MOST_LAYERS = 48
-SPECKLE_CELLS = 30
+SPECKLE_CELLS = 20
+SPECKLE_STEP = 4  # tolerances between neighbours of one patch: tree tops are rough
 
 
 def fuse(window: Window, patches: list[Patch], tolerance: int) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
@@ -28,7 +29,7 @@ def fuse(window: Window, patches: list[Patch], tolerance: int) -> tuple[NDArray[
             _push(layers[here.slices], counts[here.slices], patch.codes[there.slices])
     codes = _agree(layers, counts, tolerance)
     _close_gaps(codes, counts, tolerance)
-    cv2.filterSpeckles(codes, EMPTY, SPECKLE_CELLS, 2 * tolerance)
+    cv2.filterSpeckles(codes, EMPTY, SPECKLE_CELLS, SPECKLE_STEP * tolerance)
     counts[codes == EMPTY] = 0
     return codes, counts
 
@@ -39,7 +40,7 @@ def _push(layers, counts, codes):  # type: ignore[no-untyped-def]
     height, width, most = layers.shape
     for row in range(height):
         for col in range(width):
-            n = np.int64(counts[row, col])
+            n = np.int64(counts[row, col])  # unsigned loop variables would turn into floats
             if codes[row, col] != EMPTY and n < most:
                 layers[row, col, n] = codes[row, col]
                 counts[row, col] = n + 1
@@ -51,7 +52,7 @@ def _agree(layers, counts, tolerance):  # type: ignore[no-untyped-def]
     codes = np.full((height, width), EMPTY, np.int16)
     for row in range(height):
         for col in range(width):
-            n = np.int64(counts[row, col])
+            n = np.int64(counts[row, col])  # unsigned loop variables would turn into floats
             if n == 0:
                 continue
             values = layers[row, col, :n]
@@ -70,10 +71,9 @@ def _agree(layers, counts, tolerance):  # type: ignore[no-untyped-def]
                 # Of equal groups the upper one: a roof's edge is seen less often than the ground beside it.
                 if end - start >= best:
                     best, first, last = end - start, start, end
+            if best * 3 < n:  # no agreement, as in moving tree tops: the middle of all
+                best, first, last = 1, 0, len(values)
             counts[row, col] = best
-            if best * 3 < n:
-                counts[row, col] = 0
-                continue
             middle = (first + last - 1) // 2
             if (last - first) % 2:
                 codes[row, col] = values[middle]
