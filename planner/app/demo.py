@@ -9,7 +9,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,7 +312,8 @@ def _report(stage: _Stage) -> None:
     operation = stage.operation
     stage.say("9. the report")
     _command(stage, "report", operation.folder, "-o", operation.report)
-    write_report(report_files(operation), operation.report, progress=stage.progress)
+    files = replace(report_files(operation), title="Demo village (simulated)")
+    write_report(files, operation.report, progress=stage.progress)
 
 
 def _compare(stage: _Stage, world: "World") -> None:
