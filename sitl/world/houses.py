@@ -27,9 +27,8 @@ RUBBLE = (
 def paint_house(canvas: Canvas, house: House, terrain: Terrain, seed: int, damaged: bool) -> None:
     """Paint a house, as it was or (damaged) as its damage left it, on the part of the canvas that it touches."""
     damage = house.damage if damaged else Damage()
-    west, south, east, north = house.polygon.bounds
-    reach = 1 + 2.2 * damage.apron_m
-    part = canvas.window((west - reach, south - reach, east + reach, north + reach))
+    reach = float(np.hypot(*np.abs(np.reshape(house.parts, (-1, 2))).max(0))) + 1 + 2.2 * damage.apron_m
+    part = canvas.window((house.x - reach, house.y - reach, house.x + reach, house.y + reach))
     if part is None:
         return
     number = seed * 7919 + house.number

@@ -114,8 +114,9 @@ class World:
 
     @property
     def buildings(self) -> gpd.GeoDataFrame:
-        """The buildings' true footprints and damage."""
-        return self.layers["buildings"]
+        """The buildings' true footprints and damage; empty where nobody knows them."""
+        known = self.layers.get("buildings")
+        return known if known is not None else gpd.GeoDataFrame({"id": []}, geometry=[], crs=self.crs)
 
     @cached_property
     def grid_from_local(self) -> NDArray[np.float64]:

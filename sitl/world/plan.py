@@ -97,7 +97,8 @@ class House:
     @property
     def polygon(self) -> Polygon:
         """The roof's outline in plane coordinates."""
-        outline = shapely.union_all([shapely.box(*part) for part in self.parts])
+        boxes = [shapely.box(*part) for part in self.parts]
+        outline = boxes[0] if len(boxes) == 1 else shapely.union_all(boxes)
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
         return Polygon(np.asarray(outline.exterior.coords) @ [[c, s], [-s, c]] + [self.x, self.y])
 
