@@ -1,5 +1,6 @@
 """Public facilities in the bays between lanes, in the layout's rotated frame."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from imagery.sites.lattice import Lattice, Module
 from imagery.sites.standards import Standards
 
-__all__ = ["Place", "facility_counts", "place_facilities"]
+__all__ = ["Place", "facility_counts", "place_facilities", "refuse_litres"]
 
 # Facility, the standard that says for how many persons one is, and the length of its ground along the lane.
 KINDS = (
@@ -28,6 +29,11 @@ class Place:
 
     kind: str
     shape: shapely.Polygon
+
+
+def refuse_litres(tents: int, stands: int, standards: Standards) -> float:
+    """How much each refuse stand must hold, in whole 100 L bins."""
+    return 0.0 if stands == 0 else math.ceil(tents / 10 * standards["refuse_l_per_10_families"] / stands / 100) * 100.0
 
 
 def facility_counts(persons: int, standards: Standards) -> dict[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pyproj
 import rasterio
 import rasterio.features
@@ -197,7 +198,7 @@ def _is_metric(crs: pyproj.CRS) -> bool:
 
 
 def read_vectors(path: str | Path, crs: pyproj.CRS, layer: str | None = None) -> gpd.GeoDataFrame:
-    """The features of any GIS file in `crs`, without empty geometries, repaired where invalid.
+    """The features of a GIS file's `layer`, else of its first one, in `crs`; without empty geometries, invalid ones repaired.
 
     Raises:
         BadInputError: not readable, or without a coordinate reference system.
@@ -205,8 +206,8 @@ def read_vectors(path: str | Path, crs: pyproj.CRS, layer: str | None = None) ->
     if not Path(path).exists():
         raise BadInputError(f"{path}: there is no such file")
     try:
-        options = {} if layer is None else {"layer": layer}
-        frame = gpd.read_file(path, **options)
+        names = [str(name) for name, _ in pyogrio.list_layers(path)]
+        frame = gpd.read_file(path, layer=layer if layer in names else names[0])
     except Exception as error:  # pyogrio raises its own and GDAL's errors
         raise BadInputError(f"{path}: not a GIS file that can be read ({error})") from None
     if not isinstance(frame, gpd.GeoDataFrame):

@@ -92,11 +92,11 @@ def _light(
 
 
 def _outside(shape: shapely.Polygon, blocked: shapely.STRtree) -> shapely.Point:
-    """A free point just outside a rectangle, beside the middle of a side."""
-    u0, v0, u1, v1 = shape.bounds
-    middle_u, middle_v = (u0 + u1) / 2, (v0 + v1) / 2
-    options = [(middle_u, v0 - 0.4), (middle_u, v1 + 0.4), (u0 - 0.3, middle_v), (u1 + 0.3, middle_v)]
-    for option in options:
-        if len(blocked.query(shapely.Point(option), "intersects")) == 0:
-            return shapely.Point(option)
-    return shapely.Point(options[0])
+    """A free point just outside a rectangle, as near to it as there is one."""
+    for aside in (0.3, 0.6, 1.0, 1.5, 2.2, 3.0, 4.0):
+        ring = shape.buffer(aside, join_style="mitre").exterior
+        for share in np.linspace(0.125, 1.125, 16, endpoint=False):
+            point = ring.interpolate(share % 1.0, normalized=True)
+            if len(blocked.query(point, "intersects")) == 0:
+                return point
+    return shapely.Point(shape.exterior.coords[0])

@@ -65,11 +65,13 @@ def find_cover(
 def find_water(
     rgb: NDArray[np.float32], surface: NDArray[np.float32], raised: NDArray[np.bool_], cell_m: float
 ) -> NDArray[np.bool_]:
-    """Bluish, rather dark ground that lies lower than what surrounds it. Muddy water is not found this way."""
+    """Bluish or dull green, rather dark ground that lies lower than what surrounds it. Muddy water is not found so."""
     value, saturation, blueness = _colour(rgb)
-    bluish = (blueness > 0.015) & (saturation > 0.10) & (value < 0.6) & (value > 0.02) & ~raised
-    labels, _ = ndi.label(_smoothed(bluish, 2.0 / cell_m, 1.0 / cell_m), np.ones((3, 3)))
-    water = np.zeros(bluish.shape, bool)
+    blue = (blueness > 0.015) & (saturation > 0.10) & (value < 0.6) & (value > 0.02)
+    green = greenness(rgb)  # weeds and trees mirrored in it make still water a dull green, far from leaves' own
+    dull = (abs(blueness) < 0.04) & (green > 0.03) & (green < 0.16) & (saturation < 0.3) & (value > 0.2) & (value < 0.5)
+    labels, _ = ndi.label(_smoothed((blue | dull) & ~raised, 2.0 / cell_m, 1.0 / cell_m), np.ones((3, 3)))
+    water = np.zeros(raised.shape, bool)
     ground = np.where(raised, np.nan, surface)
     for number, box in enumerate(ndi.find_objects(labels), start=1):
         margin = int(10 / cell_m) + 1

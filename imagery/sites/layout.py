@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from shapely import affinity
 
 from imagery.sites.facilities import Place, place_facilities
@@ -69,13 +70,14 @@ class Layout:
         return 5 * len(self.tents)
 
     def clear_of(self, ways: list[shapely.LineString], standards: Standards) -> "Layout":
-        """Without the tents whose guy lines, at their widest, would reach one of these truck roads."""
+        """Without the tents whose guy lines would reach one of these truck roads, nor what else stands on them."""
         aside = standards["road_width_m"] / 2 + max(standards["pegging_side_m"], standards["pegging_end_m"])
         surface = shapely.union_all(shapely.buffer(ways, aside * 2**0.5))
         straight = shapely.union_all(shapely.buffer(ways, standards["road_width_m"] / 2, cap_style="flat"))
         near = np.flatnonzero(shapely.intersects(surface, self.tents))
         hit = near[shapely.area(shapely.intersection(pegging_zones(self.tents[near], standards), straight)) > 0]
         kept = np.delete(np.arange(len(self.tents)), hit)
+        breaks = [part for shape in self.firebreaks for part in shapely.get_parts(shape.difference(straight))]
         return replace(
             self,
             tents=self.tents[kept],
@@ -85,6 +87,9 @@ class Layout:
             latrine_of=self.latrine_of[kept],
             stand_of=self.stand_of[kept],
             walk_m=self.walk_m[kept],
+            firebreaks=[part for part in breaks if part.area > 1.0],
+            facilities=[place for place in self.facilities if not place.shape.intersects(straight)],
+            lamps=[lamp for lamp in self.lamps if not lamp.point.intersects(straight)],
         )
 
 
@@ -450,9 +455,14 @@ def _assembled(trial: _Trial, module: Module, standards: Standards) -> Layout:
     clear = shapely.union_all(_surfaces([*roads, *gates], paths, module))
     latrines, stands = boxes(trial.latrines, latrine), boxes(trial.stands, STAND_SIZE_M)
     tents = boxes(lattice.tents[trial.slots], tent)
-    refuse = _refuse(trial, module, standards)
-    facilities = trial.facilities + refuse
-    solid = [*tents, *latrines, *stands, *(place.shape for place in facilities)]
+    facilities = trial.facilities + _refuse(trial, _surfaces([*roads, *gates], paths, module), module)
+    solid = [
+        *tents,
+        *latrines,
+        *stands,
+        *(place.shape for place in facilities),
+        *shapely.buffer(gates, module.road / 2),
+    ]
     lamps = place_lamps(roads, paths, latrines, stands, solid, module, standards)
     breaks = [shapely.box(*bounds).intersection(fit.site).difference(clear) for bounds in lattice.firebreaks]
     parts = [part for shape in breaks for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
@@ -498,23 +508,23 @@ def pegging_zones(tents: NDArray[np.object_], standards: Standards) -> NDArray[n
     return shapely.polygons(centre + grown)
 
 
-def _refuse(trial: _Trial, module: Module, standards: Standards) -> list[Place]:
-    """Stands for two 100 L bins in the strips, one for 20 families, beside the latrines that are used."""
+def _refuse(trial: _Trial, ways: NDArray[np.object_], module: Module) -> list[Place]:
+    """Stands for refuse bins in the strips or beside the latrines in use, one for 20 families where there is room."""
     count = math.ceil(len(trial.slots) / 20)
-    candidates = boxes(trial.fit.refuse, (2.0, 1.0))
-    if len(candidates) == 0:
-        return []
-    taken = [*boxes(trial.latrines, (module.latrine_u + 1, module.latrine_v + 1))]
-    taken += [place.shape for place in trial.facilities]
-    tents = boxes(trial.fit.lattice.tents[trial.slots], (module.tent_u + 4, module.tent_v + 4))
-    hit = np.unique(shapely.STRtree(candidates).query([*taken, *tents], "intersects")[1])
-    free = np.setdiff1d(np.arange(len(candidates)), hit)
-    if len(free) == 0 or len(trial.latrines) == 0:
-        return []
-    near = np.array([box_distance(trial.latrines, (0, 0), trial.fit.refuse[k], (0, 0)).min() for k in free])
-    close = free[np.argsort(near, kind="stable")][: max(count, len(trial.latrines))]
-    picked = close[np.linspace(0, len(close) - 1, min(count, len(close))).round().astype(int)]
-    return [Place("refuse", candidates[k]) for k in np.unique(picked)]
+    aside = np.array([(0.0, 2.9), (0.0, -2.9), (3.0, 0.0), (-3.0, 0.0)])
+    places = np.concatenate([trial.fit.refuse, (trial.latrines[:, None] + aside).reshape(-1, 2)])
+    shapes = boxes(places, (2.0, 1.0))
+    taken = [*boxes(trial.latrines, (module.latrine_u + 1, module.latrine_v + 1)), *ways]
+    taken += [*(place.shape for place in trial.facilities), *boxes(trial.stands, STAND_SIZE_M)]
+    taken += [*boxes(trial.fit.lattice.tents[trial.slots], (module.tent_u + 4, module.tent_v + 4))]
+    hit = np.unique(shapely.STRtree(shapes).query(np.array(taken, np.object_), "intersects")[1])
+    free = np.setdiff1d(np.flatnonzero(shapely.covers(trial.fit.site, shapes)), hit)
+    near = cKDTree(trial.latrines).query(places[free])[0]
+    picked: list[int] = []
+    for k in free[np.argsort(near.round(1), kind="stable")]:  # spread: one beside each latrine before any second one
+        if len(picked) < count and (not picked or box_distance(places[picked], (0, 0), places[k], (0, 0)).min() > 8.0):
+            picked.append(int(k))
+    return [Place("refuse", shapes[k]) for k in sorted(picked)]
 
 
 def _gates(network: Network, site: shapely.Polygon) -> list[shapely.LineString]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from imagery.core.files import atomic_path, write_json
 from imagery.core.progress import SILENT, Progress
+from imagery.sites.facilities import refuse_litres
 from imagery.sites.find import Site, SitesResult
 from imagery.sites.suitability import Reason
 
@@ -111,11 +112,13 @@ def _add_site(layers: dict[str, Rows], site: Site, result: SitesResult) -> None:
         {"site_id": number, "width_m": standards["firebreak_width_m"], "geometry": shape} for shape in layout.firebreaks
     ]
     layers["lamp"] += [{"site_id": number, "at": lamp.at, "geometry": lamp.point} for lamp in layout.lamps]
+    refuse = sum(place.kind == "refuse" for place in layout.facilities)
+    litres = refuse_litres(len(layout.tents), refuse, standards)
     layers["facility"] += [
         {
             "site_id": number,
             "kind": place.kind,
-            "litres": 200.0 if place.kind == "refuse" else None,
+            "litres": litres if place.kind == "refuse" else None,
             "geometry": place.shape,
         }
         for place in layout.facilities

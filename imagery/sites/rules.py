@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, maximum_flow
 
 from imagery.sites.access import Access, grades
-from imagery.sites.facilities import facility_counts
+from imagery.sites.facilities import facility_counts, refuse_litres
 from imagery.sites.layout import Layout, pegging_zones
 from imagery.sites.standards import Standards
 from imagery.sites.suitability import Reason, Suitability
@@ -373,7 +373,8 @@ def _comfort(s: _Subject) -> Iterator[Rule]:
         yield s.rule("lamp_spacing", "Lamps along a path, twice the way to the nearest", "<=", "lamp_spacing_m",
                      2 * float(far.max()))  # fmt: skip
     refuse = sum(place.kind == "refuse" for place in s.layout.facilities)
-    litres = 200.0 * refuse / max(len(s.layout.tents), 1) * 10
+    each = refuse_litres(len(s.layout.tents), refuse, s.standards)
+    litres = each * refuse / max(len(s.layout.tents), 1) * 10
     yield s.rule("refuse", "Refuse bins for 10 families", ">=", "refuse_l_per_10_families", litres)
     for kind, count in facility_counts(s.layout.persons, s.standards).items():
         if count:

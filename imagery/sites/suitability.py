@@ -23,6 +23,7 @@ __all__ = ["Ground", "Layers", "Reason", "Suitability", "assess", "read_ground",
 # Two cell centres this much further apart than a limit guarantee the limit between any points of the two cells.
 CELL_MARGIN = 2**0.5
 NARROW_RADIUS_M = 5.0
+LAYER_OF = {"damage": "builtUpA", "site": "site"}
 
 
 class Reason(IntEnum):
@@ -158,7 +159,9 @@ def read_layers(
 ) -> Layers:
     """Read the layers that are given."""
     paths = {"roads": roads, "water": water, "avoid": avoid, "damage": damage, "site": site}
-    return Layers(**{name: read_vectors(path, grid.crs) for name, path in paths.items() if path is not None})
+    return Layers(
+        **{name: read_vectors(path, grid.crs, LAYER_OF.get(name)) for name, path in paths.items() if path is not None}
+    )
 
 
 def assess(ground: Ground, layers: Layers, standards: Standards, progress: Progress = SILENT) -> Suitability:
