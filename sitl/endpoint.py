@@ -179,6 +179,8 @@ class Endpoint:
             self.copter.throttle_pwm = message.chan3_raw
         elif kind == "TIMESYNC" and message.tc1 == 0:
             self._peer.send(mavlink.MAVLink_timesync_message(round(self.copter.time_s * 1e9), message.ts1))
+        elif kind == "FILE_TRANSFER_PROTOCOL":
+            self._peer.send(_no_such_file(message))
         elif kind == "PING":
             self._peer.send(mavlink.MAVLink_ping_message(message.time_usec, message.seq, *_sender(message)))
 
@@ -197,6 +199,15 @@ class Endpoint:
 
 def _sender(message: Any) -> tuple[int, int]:
     return message.get_srcSystem(), message.get_srcComponent()
+
+
+def _no_such_file(message: Any) -> Any:
+    """The answer to any MAVFTP request: there are no files, and clients fall back to the other protocols at once."""
+    asked = bytes(message.payload)
+    sequence = (int.from_bytes(asked[:2], "little") + 1) % 65536
+    nak, file_not_found = 129, 10
+    head = sequence.to_bytes(2, "little") + bytes([asked[2], nak, 1, asked[3], 0, 0, 0, 0, 0, 0, file_not_found])
+    return mavlink.MAVLink_file_transfer_protocol_message(0, *_sender(message), head.ljust(251, b"\0"))
 
 
 def _camera_feedback(photo: Exposure) -> Any:

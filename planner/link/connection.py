@@ -165,7 +165,7 @@ class Connection:
     def _run(self) -> None:
         while self._alive:
             try:
-                data = self._transport.read(0.05)
+                data = self._transport.read(min(0.05, self.heartbeat_every_s / 2))
                 self._heartbeat()
             except OSError as error:
                 self._reopen(str(error))

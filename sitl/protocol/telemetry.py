@@ -13,7 +13,7 @@ from sitl.protocol.peer import Peer, mavlink
 __all__ = ["AUTOPILOT_VERSION", "CAPABILITIES", "Telemetry", "message_of"]
 
 CAPABILITIES = 64495
-_PREARM = 0x10000000
+_PREARM, _GEOFENCE = 0x10000000, 0x100000
 _SENSORS = 0x2F | 0x200000 | 0xFC00  # gyro, accel, compass, pressure, GPS, attitude and position control, AHRS
 HOME_POSITION, AUTOPILOT_VERSION, SYS_STATUS, GPS_RAW_INT, MISSION_CURRENT, FENCE_STATUS = 242, 148, 1, 24, 42, 162
 ATTITUDE, GLOBAL_POSITION_INT, LOCAL_POSITION_NED, RC_CHANNELS, VFR_HUD, SYSTEM_TIME, WIND = 30, 33, 32, 65, 74, 2, 168
@@ -97,7 +97,7 @@ def _boot_ms(c: Copter) -> int:
 
 
 def _sys_status(c: Copter) -> Any:
-    health = _SENSORS | (_PREARM if c.ready or c.armed else 0)
+    health = _SENSORS | (_PREARM if c.ready or c.armed else 0) | (0 if c.breached else _GEOFENCE)
     b = c.battery
     return mavlink.MAVLink_sys_status_message(
         _SENSORS | _PREARM, _SENSORS | _PREARM, health, 200, round(b.voltage_v * 1000), round(b.current_a * 100),

@@ -101,7 +101,7 @@ def test_a_proxy_outlives_its_clients(embedded_sitl: Callable[..., Endpoint]) ->
 
 
 def test_a_program_that_is_no_ardupilot(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="cannot be run|not a program"):
+    with pytest.raises(BadInputError, match=r"cannot be run|not a program"):
         find_binary(tmp_path / "missing")
     fake = tmp_path / "arducopter"
     fake.write_text("#!/bin/sh\necho no such model\nexit 1\n")
