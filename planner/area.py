@@ -9,6 +9,7 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ SMALLEST_M2, LARGEST_M2 = 10.0, 1.5e9
 METRES_PER_DEGREE = 111_320.0
 NEAR_DEG = 0.5
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".zip", ".fgb")
+
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
 Shapes = list[tuple[shapely.Geometry, dict[str, Any]]]
 
@@ -161,11 +164,16 @@ def _text(path: Path) -> str:
         raise BadInputError(f"{path}: is not text in UTF-8") from None
 
 
+def _brief(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
+
+
 def _read_geojson(path: Path) -> Shapes:
     try:
         data = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: is not JSON ({str(error)[:80]})") from None
+        raise BadInputError(f"{path}: is not JSON ({_brief(error)})") from None
     if not isinstance(data, dict) or "type" not in data:
         raise BadInputError(f'{path}: is JSON but not GeoJSON: it has no "type"')
     features = data.get("features") if data["type"] == "FeatureCollection" else [data]
@@ -182,7 +190,7 @@ def _read_geojson(path: Path) -> Shapes:
         try:
             shape = shapely.force_2d(shapely.geometry.shape(geometry))
         except Exception as error:
-            raise BadInputError(f"{path}: feature {number} is not a geometry ({str(error)[:80]})") from None
+            raise BadInputError(f"{path}: feature {number} is not a geometry ({_brief(error)})") from None
         shapes.append((shape, properties if isinstance(properties, dict) else {}))
     name = data.get("crs", {}).get("properties", {}).get("name") if isinstance(data.get("crs"), dict) else None
     return _to_wgs84(shapes, name, path) if isinstance(name, str) else shapes
@@ -214,7 +222,7 @@ def _read_kml(path: Path) -> Shapes:
     except DefusedXmlException:
         raise BadInputError(f"{path}: the KML defines entities, which a KML has no need of: refused") from None
     except (SyntaxError, ValueError, LookupError) as error:
-        raise BadInputError(f"{path}: is not readable KML ({error})") from None
+        raise BadInputError(f"{path}: is not readable KML ({_brief(error)})") from None
     shapes: Shapes = []
     for element in root.iter():
         kind = _tag(element)
@@ -242,8 +250,8 @@ def _kmz_document(path: Path) -> bytes:
             chosen = min(names, key=lambda info: (info.filename.lower() != "doc.kml", info.filename.count("/")))
             with archive.open(chosen) as file:
                 data = file.read(LARGEST_FILE + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise BadInputError(f"{path}: is not a readable KMZ ({error})") from None
+    except DAMAGED_ZIP as error:
+        raise BadInputError(f"{path}: is not a readable KMZ ({_brief(error)})") from None
     if len(data) > LARGEST_FILE:
         raise BadInputError(f"{path}: unpacks to more than {LARGEST_FILE // 1_000_000} MB: refused")
     return data
@@ -276,7 +284,6 @@ def _polygon(outer: list[tuple[float, float]], inner: list[list[tuple[float, flo
 
 def _read_vector(path: Path) -> Shapes:
     import pyogrio
-    from pyogrio.errors import DataLayerError, DataSourceError
 
     source = f"/vsizip/{path}" if path.suffix.lower() == ".zip" else str(path)
     if path.suffix.lower() == ".zip":
@@ -294,8 +301,10 @@ def _read_vector(path: Path) -> Shapes:
                     " add the .prj file, or give GeoJSON"
                 )
             shapes += found if meta["crs"] is None else _to_wgs84(found, meta["crs"], path)
-    except (DataSourceError, DataLayerError, shapely.GEOSException) as error:
-        raise BadInputError(f"{path}: cannot be read ({str(error)[:120]})") from None
+    except BadInputError:
+        raise
+    except Exception as error:  # a damaged file makes the readers raise nearly anything
+        raise BadInputError(f"{path}: cannot be read ({_brief(error)})") from None
     return shapes
 
 
@@ -303,8 +312,8 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise BadInputError(f"{path}: is not a readable zip ({error})") from None
+    except DAMAGED_ZIP as error:
+        raise BadInputError(f"{path}: is not a readable zip ({_brief(error)})") from None
     if size > LARGEST_FILE:
         raise BadInputError(f"{path}: unpacks to more than {LARGEST_FILE // 1_000_000} MB: refused")
 
@@ -321,7 +330,7 @@ def _read_wkt(path: Path) -> Shapes:
         try:
             shapes.append((shapely.force_2d(shapely.from_wkt(text)), {}))
         except shapely.GEOSException as error:
-            raise BadInputError(f"{path}: is not WKT ({str(error)[:100]})") from None
+            raise BadInputError(f"{path}: is not WKT ({_brief(error)})") from None
     return shapes
 
 
@@ -330,14 +339,14 @@ def _read_csv(path: Path) -> Shapes:
     try:
         rows = list(csv.DictReader(io.StringIO(_text(path)), dialect=_dialect(_text(path)), restval=""))
     except csv.Error as error:
-        raise BadInputError(f"{path}: is not readable CSV ({error})") from None
+        raise BadInputError(f"{path}: is not readable CSV ({_brief(error)})") from None
     names = {str(key).strip().lower(): key for key in (rows[0] if rows else {}) if key is not None}
     wkt = names.get("wkt") or names.get("geometry")
     if wkt is not None:
         try:
             return [(shapely.force_2d(shapely.from_wkt(row[wkt])), {}) for row in rows if row[wkt]]
         except (shapely.GEOSException, TypeError) as error:
-            raise BadInputError(f"{path}: column {wkt} is not WKT ({str(error)[:80]})") from None
+            raise BadInputError(f"{path}: column {wkt} is not WKT ({_brief(error)})") from None
     lat = next((names[n] for n in ("latitude", "lat", "y") if n in names), None)
     lon = next((names[n] for n in ("longitude", "lon", "lng", "long", "x") if n in names), None)
     if lat is None or lon is None:

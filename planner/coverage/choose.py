@@ -19,9 +19,9 @@ from planner.timing import Motion, path_seconds
 __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
-FINALISTS = 3
+FINALISTS = 5
 SHORTEST_M = 0.1
-EFFORT = 400  # disturbances of an order times its lines
+EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 MOST_ANGLES = 20
 INSET_TRIALS = 4
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
@@ -212,7 +212,7 @@ def route(task: Task, sweep: Sweep, *, thorough: bool) -> Choice:
 
 
 def _ordered(task: Task, lines: NDArray[np.float64], angle_deg: float, *, thorough: bool) -> Choice:
-    kicks = int(np.clip(EFFORT / len(lines), 3, 20)) if thorough else 0
+    kicks = int(np.clip(EFFORT / len(lines), 3, MOST_KICKS)) if thorough else 0
     order = order_lines(lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
     return Choice(order.flown(lines), order, path_seconds(order.path(), task.motion), angle_deg)
 

@@ -20,6 +20,7 @@ __all__ = ["Order", "WayFinder", "order_lines"]
 LONGEST_BLOCK = 8  # lines that are moved together within the tour
 WINDOW = 24  # lines within which a tour is disturbed
 SMALLEST_GAIN_S = 1e-6
+NEAREST = 40  # ends to which straight ways are looked at beforehand
 
 
 class WayFinder(Protocol):
@@ -66,7 +67,7 @@ def order_lines(
     `inside` finds ways between lines and `outside` the transits from and to home, and between lines that `inside` cannot join.
     """
     tour = _Tour(lines, np.asarray(home, float), inside, outside, motion)
-    best = tour.settle(tour.start())
+    best = min((tour.settle(start) for start in tour.starts()), key=tour.cost)
     generator = np.random.default_rng(0)
     for _ in range(kicks if len(lines) > 3 else 0):
         trial = tour.settle(_disturbed(best, generator))
@@ -102,8 +103,8 @@ class _Tour:
         self._ways: dict[tuple[int, int], NDArray[np.float64]] = {}
         self._survey_near(distance)
 
-    def start(self) -> NDArray[np.int64]:
-        """The better of the sweep's own order, up and down, and the nearest line next."""
+    def starts(self) -> list[NDArray[np.int64]]:
+        """Tours to begin with: the sweep's own order, up and down, and the nearest line next."""
         snake = np.arange(self.count) * 2 + np.arange(self.count) % 2
         greedy, left, at = [], np.ones(2 * self.count, bool), 2 * self.count
         for _ in range(self.count):
@@ -111,8 +112,7 @@ class _Tour:
             left[[end, end ^ 1]] = False
             greedy.append(end)
             at = end ^ 1
-        home = [2 * self.count]
-        return min((np.r_[home, snake], np.r_[home, greedy].astype(int)), key=self.cost)
+        return [np.array([2 * self.count, *order]) for order in (snake, greedy)]
 
     def cost(self, tour: NDArray[np.int64]) -> float:
         """Seconds between lines and to and from home."""
@@ -148,14 +148,20 @@ class _Tour:
         return self.ends[[a, b]]
 
     def _survey_near(self, distance: NDArray[np.float64]) -> None:
-        """Mark as true the straight ways between near ends, which most tours use."""
-        near = np.partition(distance, min(12, len(distance) - 1), axis=1)[:, min(12, len(distance) - 1), None]
-        a, b = np.nonzero(np.triu(distance <= near, 1))
+        """Mark as true the straight ways between near ends, which most tours use; ways that must bend cost a stop more."""
+        near = (
+            distance
+            <= np.partition(distance, min(NEAREST, len(distance) - 1), axis=1)[:, min(NEAREST, len(distance) - 1), None]
+        )
+        a, b = np.nonzero(np.triu(near | near.T, 1))
         homely = b >= 2 * self.count
         for finder, chosen in ((self.inside, ~homely), (self.outside, homely)):
             i, j = a[chosen], b[chosen]
             seen = finder.visible(self.ends[i], self.ends[j])
             self.true[i[seen], j[seen]] = self.true[j[seen], i[seen]] = True
+            hidden = i[~seen], j[~seen]
+            self.seconds[hidden] += self.motion.speed_m_s / self.motion.acceleration_m_s2
+            self.seconds[hidden[::-1]] = self.seconds[hidden]
         np.fill_diagonal(self.true, True)
         self.true[2 * self.count :, 2 * self.count :] = True
 
