@@ -29,8 +29,7 @@ class Measured:
     """Buildings in place, with their evidence.
 
     Attributes: polygons: (n,) aligned footprints in the working system; shifts_m: (n, 2) how far they were moved; evidence;
-    source:
-    where the footprints are from; notes: what registration found, for `notation`.
+    source: where the footprints are from; notes: what registration found, for `notation`.
     """
 
     polygons: NDArray[np.object_]
@@ -85,8 +84,8 @@ def grade_damage(
     """Grade every building from a later image (or a stitch folder) and whatever else there is.
 
     post: GeoTIFF of any system, or a folder of `skyrelief stitch`; out: the GeoPackage to write; a GeoJSON and a PNG map go
-    beside it.
-    buildings: footprints; without them roofs are extracted from the surface. labels: graded buildings of this event, to refit on.
+    beside it. buildings: footprints; without them roofs are extracted from the surface. labels: graded buildings of this
+    event, to refit on.
     """
     out = Path(out)
     with open_scene(post, dsm=dsm, pre=pre, pre_dsm=pre_dsm, progress=progress) as scene:
@@ -174,8 +173,7 @@ def _public_signature(signature: str) -> str:
 def _label_check(
     evidence: Evidence, reviewed: NDArray[np.float64], centres: NDArray[np.float64], shipped: GradeModel
 ) -> dict[str, float]:
-    """Share of the labels that are graded right: by the shipped model, and by models refitted without each (or each tenth)
-    label."""
+    """Share of the labels graded right: by the shipped model, and by models refitted without each tenth of the labels."""
     rows = np.flatnonzero(np.isfinite(reviewed))
     truth = reviewed[rows].astype(int)
     before = shipped.probabilities(evidence.values[rows]).argmax(axis=1)

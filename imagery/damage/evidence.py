@@ -141,8 +141,7 @@ def _surface_row(
 
 
 def _height_low(height_m: NDArray[Any], floors: NDArray[Any], centres: NDArray[Any]) -> NDArray[Any]:
-    """Share (n,) of the height that a building of its floors, or else as high as its taller neighbours, should have but has
-    not."""
+    """Share (n,) of its due height that a building lacks: due by its floors, or else by its taller neighbours."""
     expected = floors * METRES_PER_FLOOR
     known = np.flatnonzero(np.isfinite(height_m))
     if len(known) >= 5:

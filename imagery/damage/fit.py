@@ -1,9 +1,8 @@
 """Moving footprints onto the imagery, building by building.
 
 Prior footprints lie off by metres, and by a different shift in every street. Each building is tried at every shift within 4
-m; what
-speaks for a shift is a step of brightness or height across the outline. The scores of neighbours are added, since nearby
-footprints tend to share their error, and a building whose best shift is no better than none stays where it is.
+m; what speaks for a shift is a step of brightness or height across the outline. The scores of neighbours are added, since
+nearby footprints tend to share their error, and a building whose best shift is no better than none stays where it is.
 """
 
 from collections.abc import Sequence
@@ -92,9 +91,9 @@ def _score_map(polygon: shapely.Polygon, image: ImageFile, surface: SurfaceFile 
     column = np.clip(np.rint(base[:, 0, None] + offsets / grid.cell_m), 0, grid.width - 1).astype(int)  # (n, east)
     row = np.clip(np.rint(base[:, 1, None] - offsets / grid.cell_m), 0, grid.height - 1).astype(int)  # (n, north)
     total = np.zeros((STEPS, STEPS))
-    for plane, signed, weight in zip(planes, (False, True), (1.0, 1.5), strict=False):
+    for plane, signed, weight in zip(planes, (False, True), (1.0, 1.0), strict=False):
         total += weight * _mean_steps(plane, row, column, normals.astype(np.float32), signed)
-    return (total / (1.0 if len(planes) == 1 else 2.5)).astype(np.float32)
+    return (total / (1.0 if len(planes) == 1 else 2.0)).astype(np.float32)
 
 
 @njit(cache=True)

@@ -39,10 +39,9 @@ Array = NDArray[np.float64]
 class Grades:
     """Answers for n buildings.
 
-    Attributes: grade: (n,) 0-3 or NOT_ANALYSED; probabilities: (n, 4); confidence: (n,) of the most likely grade; sets: (n, 4);
-    roof_fraction: (n,); scores: (n, cues) in CUES' order, NaN where masked or unused; reasons: (n,) words; fitted: whether
-    labels of
-    the event were used; note: what the user must know of all of them.
+    Attributes: grade: (n,) 0-3 or NOT_ANALYSED; probabilities: (n, 4); confidence: (n,) of the most likely grade; sets: (n,
+    4); roof_fraction: (n,); scores: (n, cues) in CUES' order, NaN where masked or unused; reasons: (n,) words; fitted:
+    whether labels of the event were used; note: what the user must know of all of them.
     """
 
     grade: NDArray[np.int_]
@@ -67,7 +66,7 @@ def load_models(path: str | Path = MODEL_PATH) -> dict[str, GradeModel]:
         raise BadInputError(f"{path}: not a damage model ({error}): make one with `skyrelief damage-train`") from None
 
 
-def fit_to_labels(evidence: Evidence, grades: Array, centres: Array, steps: int | None = None) -> GradeModel:
+def fit_to_labels(evidence: Evidence, grades: Array, centres: Array) -> GradeModel:
     """A model fitted to the labelled buildings of this event: grades (n,), NaN where unlabelled; centres (n, 2) in metres.
 
     Calibrated by holding out parts of the area. Raises NotEnoughDataError for too few labels or labels of one grade.
@@ -80,17 +79,17 @@ def fit_to_labels(evidence: Evidence, grades: Array, centres: Array, steps: int 
         )
     if len(np.unique(labels)) < 2:
         raise NotEnoughDataError(f"every label is grade {labels[0]}: label some buildings of another grade")
-    steps = steps or (3 if len(rows) >= 150 else 2 if len(rows) >= 60 else 1)
     return fit_model(
         evidence.signature,
         evidence.values[rows],
         labels,
         groups=_parts(centres[rows], 10 if len(rows) >= 30 else 5),
-        steps=steps,
-        ridge=0.6 / len(rows),
-        parallel=2.0 / len(rows),
+        steps=2 if len(rows) >= 60 else 1,
+        ridge=1.0 / len(rows),
+        parallel=1.0 / len(rows),
         reach=(5, 95),
         scale_on=evidence.values,
+        balance=0.5,
     )
 
 

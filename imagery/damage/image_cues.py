@@ -127,8 +127,10 @@ def _edge_support(gx: Plane, gy: Plane, polygon: shapely.Polygon, grid: Grid) ->
 
 
 def edge_samples(polygon: shapely.Polygon, spacing_m: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Points (n, 2) along the outer edge and the unit normals (n, 2) there."""
+    """Points (n, 2) along the outer edge and the unit normals (n, 2) there, looking out."""
     corners = np.asarray(polygon.exterior.coords)[:, :2]
+    if not polygon.exterior.is_ccw:
+        corners = corners[::-1]
     edges = np.diff(corners, axis=0)
     length = np.hypot(*edges.T)
     counts = np.maximum((length / spacing_m).astype(int), 1)

@@ -24,8 +24,7 @@ class GradeModel:
 
     Attributes: signature; names: the cues used, in order; ramps; weights: (3 or 4, 1 + m): grade >= 1, 2, 3 and, if fitted,
     the damaged fraction of the roof; temperature; threshold: of the conformal sets; typical: (d,) and precision: (d, d), the
-    place
-    and shape of the training data; limit: the distance that few training buildings exceed; count: training buildings.
+    place and shape of the training data; limit: the distance that few training buildings exceed; count: training buildings.
     """
 
     signature: str
@@ -114,13 +113,13 @@ def fit_model(
     parallel: float = 1e-4,
     reach: tuple[float, float] = (2, 98),
     scale_on: Array | None = None,
+    balance: float = 0.0,
 ) -> GradeModel:
     """Fit, then calibrate on held-out groups.
 
-    values: (n, cues) raw, CUES' order; grades: (n,) 0-3; groups: (n,) what is held out together in calibration (a world, a
-    part of
-    the area); fraction: (n,) damaged share of the roof; scale_on: (m, cues) buildings that set the cues' ranges, by default
-    `values`.
+    values: (n, cues) raw, CUES' order; grades: (n,) 0-3; groups: (n,) what is held out together in calibration (a world, a part
+    of the area); fraction: (n,) damaged share of the roof; scale_on: (m, cues) buildings that set the cues' ranges, by default
+    `values`; balance: 0 lets grades count as often as they occur, 1 makes them count the same.
     """
     chosen = [index for index in cues_of(signature) if np.isfinite(values[:, index]).mean() > 0.3]
     names = tuple(CUES[index].name for index in chosen)
@@ -131,8 +130,12 @@ def fit_model(
     if fraction is not None:
         targets = np.column_stack([targets, np.clip(fraction, 0, 1)])
 
+    weight = _rarity(grades) ** balance
+
     def fitted(rows: NDArray[np.bool_]) -> Array:
-        return fit_weights(features[rows], targets[rows], ramps.bounds, ridge=ridge, parallel=parallel)
+        return fit_weights(
+            features[rows], targets[rows], ramps.bounds, ridge=ridge, parallel=parallel, weight=weight[rows]
+        )
 
     held_out = np.zeros((len(grades), 3))
     for group in np.unique(groups):
@@ -150,6 +153,12 @@ def fit_model(
     return GradeModel(
         signature, names, ramps, weights, temperature, threshold, typical, precision, max(limit, 1e-6), len(grades)
     )
+
+
+def _rarity(grades: NDArray[np.int_]) -> Array:
+    """Weights (n,) that would make every grade that occurs count the same, with mean one."""
+    count = np.bincount(grades, minlength=4)
+    return len(grades) / (np.count_nonzero(count) * count[grades])
 
 
 def _signs(names: tuple[str, ...]) -> Array:

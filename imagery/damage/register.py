@@ -1,11 +1,9 @@
 """Laying the earlier image and surface over the later ones.
 
 Images: coordinates bring them close, then the shift is measured by phase correlation of edges on a lattice of blocks and
-smoothed,
-so that a local distortion of either mosaic is followed without believing a single block. Surfaces: the three shifts that
-make the height difference on stable ground vanish, after Nuth & Kaab (2011) in the linear form dh = dz + dx dz/dx + dy
-dz/dy, robust
-against what changed.
+smoothed, so that a local distortion of either mosaic is followed without believing a single block. Surfaces: the three shifts
+that make the height difference on stable ground vanish, after Nuth & Kaab (2011) in the linear form dh = dz + dx dz/dx + dy
+dz/dy, robust against what changed.
 """
 
 from typing import Any

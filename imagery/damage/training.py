@@ -19,8 +19,8 @@ __all__ = ["TrainingTable", "train_models", "write_models"]
 class TrainingTable:
     """Measured buildings whose damage is known.
 
-    Attributes: values: (n, cues) in CUES' order; grades: (n,) 0-3; fraction: (n,) damaged share of the roof; groups: (n,)
-    the world.
+    Attributes: values: (n, cues) in CUES' order; grades: (n,) 0-3; fraction: (n,) damaged share of the roof; groups: (n,) the
+    world.
     """
 
     values: NDArray[np.float64]

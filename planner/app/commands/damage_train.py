@@ -15,7 +15,7 @@ __all__ = ["run_command"]
 def run_command(
     run: Run,
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file (JSON) to write.")],
-    events: Annotated[int, typer.Option(help="Simulated events to train on.")] = 20,
+    events: Annotated[int, typer.Option(help="Simulated events to train on.")] = 18,
     seed: Annotated[int, typer.Option(help="Seed of the first event.")] = 1000,
     workers: Annotated[int, typer.Option(help="Processes; each needs about 1.5 GB of memory.")] = 1,
 ) -> dict[str, Any]:

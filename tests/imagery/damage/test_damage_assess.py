@@ -12,6 +12,7 @@ import shapely
 
 from imagery.core.errors import BadInputError, NotEnoughDataError
 from imagery.damage import NOT_FITTED, grade_damage
+from imagery.damage.ask import most_informative, questions
 from tests.imagery.damage.hamlet import build, write_all, write_footprints, write_raster
 
 FIELDS = (
@@ -22,7 +23,7 @@ FIELDS = (
 
 @pytest.fixture(scope="module")
 def hamlet():
-    return build(seed=11, columns=6, rows=4, collapsed=7)
+    return build(seed=11, columns=4, rows=3, collapsed=4)
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +104,13 @@ def test_a_missing_input_masks_its_evidence(paths, tmp_path):
 
 
 def test_labels_refit_and_are_checked(paths, hamlet, tmp_path):
-    shown = np.arange(0, len(hamlet.footprints), 2)
+    shown = np.argsort(hamlet.grades, kind="stable")[[0, 1, 2, 3, 4, 5, 8, 9, 10]]
     grades = np.where(hamlet.grades[shown] == 3, "destroyed", "no-damage")
     labels = write_footprints(tmp_path / "labels.gpkg", [hamlet.footprints[k] for k in shown], jds_grade=grades)
     out = tmp_path / "fitted.gpkg"
     result = grade_damage(paths["post"], out=out, pre=paths["pre"], buildings=paths["buildings"], labels=labels)
     frame = gpd.read_file(out, layer="builtUpA")
-    assert "fitted to 12 labels" in result.note
+    assert "fitted to 9 labels" in result.note
     assert (damaged(frame) == (hamlet.grades == 3)).all()
     assert result.label_check["after"] >= 0.9
     assert frame.reviewed_grade.notna().sum() == len(shown)
@@ -168,3 +169,15 @@ def test_bad_input_is_one_clear_line(paths, hamlet, tmp_path):
     with pytest.raises(BadInputError, match=r"holds no ortho.tif"):
         grade_damage(tmp_path / "empty", out=out)
     assert not out.exists()
+
+
+def test_the_most_uncertain_buildings_are_asked_about_and_differ(full, tmp_path):
+    picked = questions(full[0].files[0], 5, tmp_path / "ask.gpkg")
+    chance = picked[["p0", "p1", "p2", "p3"]].to_numpy()
+    every = full[1][["p0", "p1", "p2", "p3"]].to_numpy()
+    assert chance[0].max() == pytest.approx(every.max(axis=1).min(), abs=0.15)
+    assert len(gpd.read_file(tmp_path / "ask.gpkg")) == 5
+    twins = np.repeat(np.random.default_rng(0).uniform(size=(3, 6)), 4, axis=0)
+    assert len({int(index) // 4 for index in most_informative(np.full((12, 4), 0.25), twins, 3)}) == 3
+    with pytest.raises(BadInputError, match="not a GeoPackage with a layer builtUpA"):
+        questions(tmp_path / "none.gpkg", 3)
