@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from imagery.core.errors import NotEnoughDataError
 from imagery.core.progress import SILENT, Progress
 from imagery.sites.access import Access, find_access
-from imagery.sites.layout import Layout, lay_out
+from imagery.sites.layout import lay_out
 from imagery.sites.rules import Rule, check
 from imagery.sites.score import Factor, Scorer, choose_sites, total_score
+from imagery.sites.settlement import Layout
 from imagery.sites.standards import Standards, load_standards
 from imagery.sites.suitability import Layers, Reason, Suitability, assess, read_ground, read_layers
 

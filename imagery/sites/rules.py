@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components, maximum_flow
 
 from imagery.sites.access import Access, grades
 from imagery.sites.facilities import facility_counts, refuse_litres
-from imagery.sites.layout import Layout, pegging_zones
+from imagery.sites.settlement import Layout, pegging_zones
 from imagery.sites.standards import Standards
 from imagery.sites.suitability import Reason, Suitability
 
