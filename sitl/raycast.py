@@ -320,7 +320,8 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
                     shade = wall_rgb[label, k] * tone if tone > 0 else (46.0 + 5 * k) * -tone
                     out[k] = min(255.0, shade * light * gain)
             else:
-                light = min(1.0, 0.45 + 0.5 * facing / flat)
+                leaves = 0.26 * value_noise((c + r) * cell, z, 0.45, 8) + 0.22 * value_noise((c - r) * cell, z, 0.17, 9)
+                light = (1 + leaves) * min(1.0, 0.5 + 0.5 * facing / flat)
                 for k in range(3):
                     out[k] = min(255.0, ortho[hi, hj, k] * light * gain)
             return
