@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 __all__ = ["Samples", "solve_gains"]
 
 DARKEST, BRIGHTEST = 6, 249  # outside, a sample is clipped and says nothing of the exposure
-PULL = 0.02  # towards no change, in shares of a photo's own samples
+PULL = 0.005  # towards no change, in shares of a photo's own samples
 HUBER = 0.06  # a difference of logarithms beyond which a sample counts less: something moved, or shines
 ROUNDS = 4
 LARGEST = np.log(3.0)

@@ -21,7 +21,7 @@ __all__ = ["EMPTY", "HeightCode", "Patch", "PatchCells", "Rectified", "match", "
 
 EMPTY = -32768
 BLOCK_PX = 5
-TALLEST_M, DEEPEST_M = 18.0, 4.0  # above and below the tie points: trees, roofs and pits that no tie point lies on
+TALLEST_M, DEEPEST_M = 8.0, 3.0  # above and below the tie points: trees, roofs and pits that no tie point lies on
 TALLEST_SHARE = 0.3  # of the height above ground, at most
 MARGIN_PX = 5.0  # around the disparities that are expected
 MOST_DISPARITIES = 256

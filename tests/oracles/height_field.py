@@ -181,3 +181,25 @@ def local_grid(reconstruction: Reconstruction, transform, shape: tuple[int, int]
 def _octave(rng: np.random.Generator, rows: int, cols: int, side: int) -> NDArray[np.float32]:
     small = rng.normal(0, 1, (rows // side + 2, cols // side + 2)).astype(np.float32)
     return cv2.resize(small, (cols, rows), interpolation=cv2.INTER_CUBIC)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A photographed field: its truth, the folder of photos, their exact reconstruction, and the ground sampling distance."""
+
+    field: HeightField
+    folder: Path
+    reconstruction: Reconstruction
+    gsd_m: float
+
+
+def small_survey(folder: Path) -> Survey:
+    """Three lines of four photos, brightness varying by a tenth, lens slightly barrel-shaped."""
+    camera = Camera.from_sensor(
+        id="test", width_px=1200, height_px=900, sensor_width_mm=13.2, sensor_height_mm=9.9, focal_length_mm=12.3
+    )
+    camera = replace(camera, k1=-0.02, k2=0.01)
+    field = HeightField.village(width_m=90, height_m=74, cell_m=0.04)
+    height_m = 45.0
+    exact = survey(field, folder, lines=3, per_line=4, camera=camera, height_m=height_m, exposure=0.1)
+    return Survey(field, folder, exact, camera.gsd_m(height_m))
