@@ -55,7 +55,13 @@ def start_fleet(
             real = ArduPilot(program, start, heading_deg=heading, speedup=speedup, instance=number, port=port)
             urls.append(stack.enter_context(real).url)
             continue
-        parameters = {"CAM1_TYPE": 1, "SYSID_THISMAV": number + 1, "FS_GCS_ENABLE": 1, "BATT_FS_LOW_ACT": 2}
+        parameters = {
+            "CAM1_TYPE": 1,
+            "SYSID_THISMAV": number + 1,
+            "BATT_FS_LOW_ACT": 2,
+            # Sped up, a ground station that pauses for a moment on a busy computer would be taken for lost.
+            "FS_GCS_ENABLE": float(speedup <= 5),
+        }
         copter = Copter(start, heading_deg=heading, parameters=parameters, ground=ground, seed=number)
         bad = link_faults(found, seed=number)
         endpoint = stack.enter_context(serve(copter, f"tcp:127.0.0.1:{0 if bad else port}", speedup=speedup))

@@ -2,14 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from planner.link.flight import Status
 from planner.link.preflight import Check
-from planner.mission import Mission
 
 __all__ = ["FlightDisplay", "checks_table"]
 
@@ -29,20 +26,14 @@ def checks_table(checks: tuple[Check, ...]) -> str:
 class FlightDisplay:
     """Shows a vehicle's status live on a terminal, or a line every ten seconds elsewhere; use as a context manager."""
 
-    def __init__(self, mission: Mission | None) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
 
         self._console = Console(stderr=True)
         self._live: Any = None
         self._last_line = 0.0
-        self._mission = mission
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            from rich.live import Live
-
-            self._live = Live(console=self._console, refresh_per_second=5, transient=False)
-            self._live.start()
         return self
 
     def __exit__(
@@ -51,18 +42,14 @@ class FlightDisplay:
         if self._live is not None:
             self._live.stop()
 
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """Leave the terminal to a question."""
-        if self._live is not None:
-            self._live.stop()
-        yield
-        if self._live is not None:
-            self._live.start()
-
     def show(self, status: Status) -> None:
-        """Show a status."""
-        if self._live is not None:
+        """Show a status; the live display begins with the first one, so that questions and bars come before it."""
+        if self._console.is_terminal:
+            if self._live is None:
+                from rich.live import Live
+
+                self._live = Live(console=self._console, refresh_per_second=5, transient=False)
+                self._live.start()
             self._live.update(self._panel(status))
         elif time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()

@@ -108,7 +108,7 @@ def fly(
     lost_timeout_s: float = 120.0,
     progress: Progress = SILENT,
     on_checks: Callable[[tuple[Check, ...]], None] = lambda _: None,
-    on_event: Callable[[Status], None] = lambda _: None,
+    on_event: Callable[[Status], None] | None = None,
 ) -> FlightLog:
     """Fly a mission from preflight to landing; photos.csv and flight-NN.tlog go to `out_dir`, appended as it happens.
 
@@ -221,16 +221,19 @@ def _watch(
     *,
     lost_timeout_s: float,
     progress: Progress,
-    on_event: Callable[[Status], None],
+    on_event: Callable[[Status], None] | None,
 ) -> float:
     """Follow the flight until the vehicle is disarmed; its duration on the vehicle's clock."""
     began = _vehicle_time(vehicle)
     shown = 0
-    with progress.stage("fly", planned or None, "photos") as advance:
+    # Whoever takes the events shows the flight; a progress bar beside it would be in the way.
+    shower = progress if on_event is None else SILENT
+    with shower.stage("fly", planned or None, "photos") as advance:
         while vehicle.state.armed:
             time.sleep(_LOOK_EVERY_S)
             now = status(vehicle, recorder.photos, planned)
-            on_event(now)
+            if on_event is not None:
+                on_event(now)
             if recorder.photos > shown:
                 advance(recorder.photos - shown)
                 shown = recorder.photos

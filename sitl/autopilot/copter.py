@@ -28,7 +28,8 @@ STEP_S = 0.02
 
 _START = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
 _NEED_POSITION = frozenset({Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.BRAKE})
-_EMERGENCY, _CRITICAL, _WARNING, _INFO = 0, 2, 4, 6
+_CRITICAL, _WARNING, _INFO = 2, 4, 6
+_LAND_DETECTOR_S = 1.0  # on the ground for so long counts as landed
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +365,9 @@ class Copter:
             return False
         self._idle_s += STEP_S
         delay = self.parameters["DISARM_DELAY"]
-        if self.mode in (Mode.LAND, Mode.RTL, Mode.AUTO) or (delay > 0 and self._idle_s >= delay):
+        if self.mode in (Mode.LAND, Mode.RTL, Mode.AUTO):
+            delay = _LAND_DETECTOR_S
+        if 0 < delay <= self._idle_s:
             self.disarm(force=True)
         return True
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,9 @@ __all__ = ["Climb", "Descend", "Hover", "Legs", "Manoeuvre", "limits"]
 
 _STILL = np.zeros(3)
 _FALL_LIMIT_M = 3.0  # the target waits when the airframe falls further behind than this
+_JERK_RISE_S = 0.3  # jerk itself builds up over this time, which stretches each change of acceleration
+_TAKEOFF_JERK = 5.0
+_SPOOL_UP_S = 2.0  # from the order to take off until the motors lift
 
 
 class Manoeuvre(Protocol):
@@ -30,6 +34,7 @@ class Manoeuvre(Protocol):
 def limits(parameters: Parameters, speed_m_s: float | None = None) -> Limits:
     """The flight limits that the WPNAV parameters set; `speed_m_s` replaces WPNAV_SPEED."""
     accel = parameters["WPNAV_ACCEL"] / 100
+    jerk = max(parameters["WPNAV_JERK"], 0.1)
     corner = parameters["WPNAV_ACCEL_C"] / 100
     return Limits(
         speed=speed_m_s or parameters["WPNAV_SPEED"] / 100,
@@ -38,7 +43,7 @@ def limits(parameters: Parameters, speed_m_s: float | None = None) -> Limits:
         accel=accel,
         accel_vertical=parameters["WPNAV_ACCEL_Z"] / 100,
         accel_corner=corner if corner > 0 else 2 * accel,
-        jerk=max(parameters["WPNAV_JERK"], 0.1),
+        jerk=accel / (accel / jerk + _JERK_RISE_S),
         radius_m=parameters["WPNAV_RADIUS"] / 100,
     )
 
@@ -116,15 +121,19 @@ class Legs:
 
 
 class Climb:
-    """Take off straight up to a height (m above the frame's origin)."""
+    """Spool up the motors and take off straight up to a height (m above the frame's origin)."""
 
     def __init__(self, frame: Airframe, height_m: float, limits_now: Limits) -> None:
         self.done = False
         top = frame.position.copy()
         top[2] = max(height_m, top[2])
-        self._legs = Legs(frame, top, limits_now, face=False)
+        self._waiting_s = _SPOOL_UP_S
+        self._legs = Legs(frame, top, replace(limits_now, jerk=_TAKEOFF_JERK), face=False)
 
     def step(self, frame: Airframe, dt_s: float) -> Target:
+        if self._waiting_s > 0:
+            self._waiting_s -= dt_s
+            return Target(frame.position.copy(), _STILL, _STILL)
         target = self._legs.step(frame, dt_s)
         self.done = self._legs.done
         return target

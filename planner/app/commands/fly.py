@@ -43,12 +43,12 @@ def run_command(
     mission = read_flight(flight)
     if not yes and not sys.stdin.isatty():
         raise BadInputError("cannot ask before arming without a terminal: give --yes to arm without asking")
-    with FlightDisplay(mission) as display:
+    with FlightDisplay() as display:
         log = flying.fly(
             mission,
             connect,
             out,
-            confirm=lambda: yes or _confirmed(display, flight),
+            confirm=lambda: yes or _confirmed(flight),
             flight=flight_number(flight),
             allow_real=arm,
             system=system,
@@ -67,12 +67,10 @@ def run_command(
     return asdict(log)
 
 
-def _confirmed(display: Any, flight: Path) -> bool:
-    with display.suspended():
-        print(
-            f"{flight.name} is uploaded and verified. Propellers clear? Type ARM to arm and start: ", end="", flush=True
-        )
-        return sys.stdin.readline().strip().upper() == "ARM"
+def _confirmed(flight: Path) -> bool:
+    question = f"{flight.name} is uploaded and verified. Propellers clear? Type ARM to arm and start: "
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().upper() == "ARM"
 
 
 def _abort(run: Run, url: str, system: int | None, how: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from imagery.core.errors import BadInputError
 from planner.app.run import Run, command
 
 FIRST_PORT = 5760
+FAULT_HELP = "Such as packet-loss=0.3 or gps-loss@60 (a wrong name lists all); repeatable."
 
 
 @command
@@ -25,7 +26,7 @@ def run_command(
     ] = None,
     instances: Annotated[int, typer.Option("--instances", min=1, max=50, help="How many vehicles.")] = 1,
     speedup: Annotated[float, typer.Option("--speedup", min=0.1, max=100, help="Simulated over real time.")] = 1.0,
-    fault: Annotated[list[str] | None, typer.Option("--fault", help="A fault, by name; can be repeated.")] = None,
+    fault: Annotated[list[str] | None, typer.Option("--fault", help=FAULT_HELP)] = None,
     ardupilot: Annotated[
         Path | None, typer.Option("--ardupilot", help="A real ArduCopter SITL binary to run instead.")
     ] = None,

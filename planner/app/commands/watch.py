@@ -28,7 +28,7 @@ def run_command(
     from planner.link.flight import request_streams, status
     from planner.link.vehicle import connect as connect_to
 
-    with connect_to(connect, system=system) as vehicle, FlightDisplay(None) as display:
+    with connect_to(connect, system=system) as vehicle, FlightDisplay() as display:
         request_streams(vehicle)
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         try:
