@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 PACKAGE ?= .
 EDITABLE := $(if $(filter .,$(PACKAGE)),--editable)
 
-.PHONY: demo test test-long lint format bench clean
+BENCHES := $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py))
+
+.PHONY: demo test test-long lint format bench clean $(BENCHES)
 
 demo: $(VENV)/installed
 	$(BIN)/skyrelief demo -o demo
@@ -31,6 +33,10 @@ format: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds
+
+# bench-plan, bench-damage, ...: each prints a table with peers or floors beside SkyRelief's figures.
+$(BENCHES): bench-%: $(VENV)/installed
+	$(BIN)/python -m tests.benchmarks.bench_$*
 
 $(VENV)/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }

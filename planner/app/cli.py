@@ -16,6 +16,7 @@ COMMANDS = {
     "watch": "Live telemetry of a vehicle.",
     "stitch": "Photos to an orthomosaic and a surface model.",
     "damage": "Grade buildings by damage.",
+    "damage-ask": "The buildings most worth looking at.",
     "damage-train": "Train the shipped damage grader anew from generated worlds.",
     "sites": "Find tent sites and lay them out.",
     "needs": "Displaced persons and what to order for them.",
