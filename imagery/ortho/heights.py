@@ -11,11 +11,15 @@ from rasterio.windows import Window as RasterWindow
 
 from imagery.core.errors import BadInputError
 from imagery.surface.fill import spread
-from imagery.surface.grid import Grid, Window
+from imagery.surface.grid import Grid, Window, unit_m
 
 __all__ = ["Heights"]
 
-SMOOTHING_CELLS = 5
+MEDIAN_CELLS = 5
+ROUGH_CELLS = 15  # side of the square in which roughness is judged
+ROUGH_FROM, ROUGH_TO = 1.0, 2.5  # mean cells of height off the median: the beginning and the full effect of calming
+CALM_CELLS = 10.0  # standard deviation of the calming blur
+MARGIN_CELLS = 48
 
 
 class Heights:
@@ -33,6 +37,7 @@ class Heights:
         if transform.b or transform.d or abs(transform.a + transform.e) > 1e-9 * transform.a:
             raise BadInputError(f"{path}: must be a north-up raster with square cells")
         self.grid = Grid(crs, transform.c, transform.f, transform.a, self._raster.width, self._raster.height)
+        self._cell_m = transform.a * unit_m(crs)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Heights in metres, NaN where unknown."""
@@ -41,10 +46,20 @@ class Heights:
         return np.where(values == self._raster.nodata, np.nan, values).astype(np.float32)
 
     def smooth(self, window: Window) -> NDArray[np.float32]:
-        """Heights without single-cell noise and with straightened edges, filled where unknown (if anything is known)."""
-        wide = window.grown(SMOOTHING_CELLS, self.grid)
+        """Heights to project onto, filled where unknown (if anything is known).
+
+        Edges of roofs stay sharp and are straightened; tree tops, whose matched heights are rough and would tear the picture, are
+        calmed to a gentle surface.
+        """
+        wide = window.grown(MARGIN_CELLS, self.grid)
         values = self.read(wide)
         if np.isnan(values).all():
             return np.full((window.height, window.width), np.nan, np.float32)
-        middle = cv2.medianBlur(spread(values), SMOOTHING_CELLS)
+        values = spread(values)
+        middle = cv2.medianBlur(values, MEDIAN_CELLS)
+        off = cv2.blur(np.abs(values - middle), (ROUGH_CELLS, ROUGH_CELLS)) / self._cell_m
+        rough = np.clip((off - ROUGH_FROM) / (ROUGH_TO - ROUGH_FROM), 0, 1).astype(np.float32)
+        if rough.any():
+            rough = cv2.blur(rough, (ROUGH_CELLS, ROUGH_CELLS))
+            middle += rough * (cv2.GaussianBlur(middle, (0, 0), CALM_CELLS) - middle)
         return np.ascontiguousarray(middle[window.within(wide).slices])

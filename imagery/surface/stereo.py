@@ -21,9 +21,10 @@ __all__ = ["EMPTY", "HeightCode", "Patch", "PatchCells", "Rectified", "match", "
 
 EMPTY = -32768
 BLOCK_PX = 5
-TALLEST_M, DEEPEST_M = 8.0, 3.0  # above and below the tie points: trees, roofs and pits that no tie point lies on
-TALLEST_SHARE = 0.3  # of the height above ground, at most
-MARGIN_PX = 5.0  # around the disparities that are expected
+MARGIN_UP_PX = (
+    16.0  # above the tie points' range: roofs and tree tops that none lies on (more room brings false matches)
+)
+MARGIN_DOWN_PX = 6.0  # below it
 MOST_DISPARITIES = 256
 EDGE_PX = 2.0  # of a photo's border, where resampling and matching are poor
 
@@ -96,11 +97,8 @@ def rectify(a: View, b: View, ground: NDArray[np.float64], pixel_m: float) -> Re
     plane = _plane(xy, disparity)
     left_over = (disparity - xy @ plane[:2] - plane[2]) / (1 - plane[0])
     low, high = np.percentile(left_over, [0.5, 99.5])
-    depth, middle = float(np.median(seen[:, 2])), float(np.median(disparity))
-    rise, fall = min(TALLEST_M, TALLEST_SHARE * depth), DEEPEST_M
-    low = math.floor(low - MARGIN_PX - middle * fall / (depth + fall))
-    high = math.ceil(high + MARGIN_PX + middle * rise / (depth - rise))
-    count = min(MOST_DISPARITIES, _sixteens(high - low))
+    low, high = math.floor(low - MARGIN_DOWN_PX), math.ceil(high + MARGIN_UP_PX)
+    count = min(MOST_DISPARITIES, -(-(high - low) // 16) * 16)
     # The matcher leaves out columns without room for the whole search: add that room on both sides.
     before, after = max(low + count, 0), max(-low, 0)
     width, height = np.ceil(xy.max(axis=0)).astype(int) + BLOCK_PX
@@ -125,52 +123,22 @@ def match(
     right_maps = _maps(views[1], cameras[1], pair.axes, pair.right, pair.size)
     left = cv2.remap(images[0], *left_maps, cv2.INTER_LINEAR)
     right = cv2.remap(images[1], *right_maps, cv2.INTER_LINEAR)
-    first, count = _narrowed(left, right, pair)
-    # Columns that only the wider search needed are left out.
-    before, after = max(pair.first + pair.count, 0), max(-pair.first, 0)
-    start, end = before - max(first + count, 0), pair.size[0] - after + max(-first, 0)
-    disparity = np.full(left.shape, EMPTY, np.int16)
-    found = _matcher(first, count).compute(left[:, start:end], right[:, start:end])
-    disparity[:, start:end] = np.where(found > (first - 1) * 16, found, EMPTY)
-    _drop_unseen(disparity, (*left_maps, images[0].shape), (*right_maps, images[1].shape))
-    return disparity
-
-
-def _narrowed(left: NDArray, right: NDArray, pair: Rectified) -> tuple[int, int]:
-    """The disparities that occur, first and count, found by a search through all of them at half size."""
-    size = pair.size[0] // 2, pair.size[1] // 2
-    halves = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (left, right)]
-    first, count = pair.first // 2, _sixteens(-(-pair.count // 2) + 1)
-    found = _matcher(first, count).compute(halves[0], halves[1])
-    matched = found[found > (first - 1) * 16] / 8.0
-    if len(matched) < 100:
-        return pair.first, pair.count
-    low, high = np.percentile(matched, [0.3, 99.7])
-    low = max(math.floor(low - MARGIN_PX), pair.first)
-    high = min(math.ceil(high + MARGIN_PX), pair.first + pair.count)
-    count = min(_sixteens(high - low), pair.count)
-    return min(low, pair.first + pair.count - count), count
-
-
-def _matcher(first: int, count: int) -> cv2.StereoSGBM:
-    return cv2.StereoSGBM.create(
-        minDisparity=first,
-        numDisparities=count,
+    matcher = cv2.StereoSGBM.create(
+        minDisparity=pair.first,
+        numDisparities=pair.count,
         blockSize=BLOCK_PX,
         P1=8 * BLOCK_PX**2,
         P2=32 * BLOCK_PX**2,
         disp12MaxDiff=1,
         preFilterCap=31,
-        uniquenessRatio=3,
-        speckleWindowSize=40,
+        uniquenessRatio=5,
+        speckleWindowSize=60,
         speckleRange=2,
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )
-
-
-def _sixteens(count: int) -> int:
-    """A count rounded up to what the matcher takes."""
-    return max(16, -(-count // 16) * 16)
+    disparity = np.asarray(matcher.compute(left, right), np.int16)
+    _drop_unseen(disparity, pair.first, (*left_maps, images[0].shape), (*right_maps, images[1].shape))
+    return disparity
 
 
 def patch_of(
@@ -217,15 +185,17 @@ def _maps(
 
 
 @numba.njit(nogil=True, cache=True)
-def _drop_unseen(disparity, left, right):  # type: ignore[no-untyped-def]
+def _drop_unseen(disparity, first, left, right):  # type: ignore[no-untyped-def]
     """Empty the pixels whose match lies outside one of the photos; left, right: maps x, y and the image's shape."""
     left_x, left_y, left_shape = left
     right_x, right_y, right_shape = right
     height, width = disparity.shape
+    none = (first - 1) * 16
     for row in range(height):
         for col in range(width):
             d = disparity[row, col]
-            if d == EMPTY:
+            if d <= none:
+                disparity[row, col] = EMPTY
                 continue
             other = min(max(round(col - d / 16), 0), width - 1)
             if not (

@@ -19,6 +19,7 @@ WINDOWS_M = (1.0, 2.0, 4.0, 8.0, 14.0, 22.0, 32.0)  # radii: up to the half widt
 SLOPE = 0.2  # rise over run that a window must stand out by
 LEAST_STEP_M = 0.25
 NEAR_GROUND_M = 0.3
+LEAST_PATCH_M2 = 8.0  # a smaller patch of ground among objects is a gap in a tree, or an error
 
 
 def lower_blocks(heights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
@@ -41,16 +42,14 @@ def ground_of(heights: NDArray[np.float32], cell_m: float) -> NDArray[np.float32
     known = np.isfinite(heights)
     if not known.any():
         return heights
-    surface = spread(heights)
-    ground = known & ~_objects(surface, cell_m)
+    surface = np.asarray(cv2.medianBlur(spread(heights), 3), np.float32)
+    ground = _without_specks(known & ~_objects(surface, cell_m), cell_m)
     if not ground.any():
         return surface
     first = _through(surface, ground, cell_m)
     # A second look lets back in what the openings took from ridges and banks.
-    ground |= known & (np.abs(surface - first) < NEAR_GROUND_M)
-    return np.minimum(_through(surface, ground, cell_m), np.where(known, surface + NEAR_GROUND_M, np.inf)).astype(
-        np.float32
-    )
+    ground = _without_specks(ground | (known & (np.abs(surface - first) < NEAR_GROUND_M)), cell_m)
+    return _through(surface, ground, cell_m)
 
 
 def _objects(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.bool_]:
@@ -62,6 +61,14 @@ def _objects(surface: NDArray[np.float32], cell_m: float) -> NDArray[np.bool_]:
         objects |= last - opened > max(LEAST_STEP_M, SLOPE * radius_m)
         last = opened
     return objects
+
+
+def _without_specks(ground: NDArray[np.bool_], cell_m: float) -> NDArray[np.bool_]:
+    """Ground without its small patches, unless there are no others."""
+    _, patches, statistics, _ = cv2.connectedComponentsWithStats(ground.astype(np.uint8), connectivity=4)
+    large = statistics[:, cv2.CC_STAT_AREA] * cell_m**2 >= LEAST_PATCH_M2
+    large[0] = False  # what is not ground
+    return np.asarray(large[patches]) if large.any() else ground
 
 
 def _opened(surface: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
