@@ -168,7 +168,7 @@ class Endpoint:
             self._missions.handle(message)
         elif kind == "HEARTBEAT":
             if message.get_srcSystem() == int(self.copter.parameters["SYSID_MYGCS"]):
-                self.copter.hear_ground_station()
+                self.copter.failsafes.hear_ground_station()
         elif kind == "REQUEST_DATA_STREAM":
             self._telemetry.request_stream(message.req_stream_id, message.req_message_rate, bool(message.start_stop))
         elif kind in ("COMMAND_LONG", "COMMAND_INT", "SET_MODE"):

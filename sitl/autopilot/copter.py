@@ -13,6 +13,7 @@ from sitl.autopilot.airframe import Airframe, Target
 from sitl.autopilot.arming import arming_refusal, prearm_refusals
 from sitl.autopilot.auto import Auto, missing_item
 from sitl.autopilot.battery import Battery
+from sitl.autopilot.failsafes import NEED_POSITION, Failsafes
 from sitl.autopilot.manoeuvres import Climb, Descend, Hover, Legs, Manoeuvre, limits
 from sitl.autopilot.parameters import Parameters
 from sitl.autopilot.place import Place, Vector
@@ -27,7 +28,6 @@ STEP_S = 0.02
 """The fixed time step: 50 Hz, at which ArduPilot also looks after the camera."""
 
 _START = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
-_NEED_POSITION = frozenset({Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.BRAKE})
 _CRITICAL, _WARNING, _INFO = 2, 4, 6
 _LAND_DETECTOR_S = 1.0  # on the ground for so long counts as landed
 
@@ -93,12 +93,8 @@ class Copter:
         self.shutter = Shutter(self.parameters)
         self.camera_type = int(self.parameters["CAM1_TYPE"])
         self.gimbal_pitch_deg = -90.0
-        self.gcs_seen_s: float | None = None
         self.throttle_pwm = 1000
-        self.breached = 0
-        self.breach_count = 0
-        self._gcs_lost = False
-        self._position_lost_s = 0.0
+        self.failsafes = Failsafes(self)
         self._auto: Auto | None = None
         self._resume_at = 1
         self._flying: Manoeuvre = Hover(self.frame)
@@ -134,7 +130,7 @@ class Copter:
     @property
     def position_ok(self) -> bool:
         """Whether the autopilot knows where it is."""
-        return self.time_s >= self.timeline.position_s and self._position_lost_s < 5.0
+        return self.time_s >= self.timeline.position_s and not self.failsafes.position_lost
 
     @property
     def ready(self) -> bool:
@@ -202,7 +198,7 @@ class Copter:
         """Change the flight mode; False when it is refused."""
         if mode is self.mode:
             return True
-        if mode in _NEED_POSITION and not self.position_ok:
+        if mode in NEED_POSITION and not self.position_ok:
             self.say(_WARNING, f"Mode change to {mode.name} failed: requires position")
             return False
         if mode is Mode.AUTO:
@@ -320,19 +316,12 @@ class Copter:
         if self._auto is not None and self._auto.seq >= len(self.mission):
             self.say(_CRITICAL, "Auto mission changed but failed to restart command")
 
-    def hear_ground_station(self) -> None:
-        """A heartbeat of the ground station came."""
-        self.gcs_seen_s = self.time_s
-        if self._gcs_lost:
-            self._gcs_lost = False
-            self.say(_WARNING, "GCS Failsafe Cleared")
-
     # --- one time step
 
     def step(self) -> None:
         """Advance by STEP_S."""
         self.time_s += STEP_S
-        self._watch_position()
+        self.failsafes.watch_position(STEP_S)
         if not self.home_is_set and self.position_ok:
             self.say(_INFO, "EKF3 IMU0 is using GPS")
             self.set_home(self.reported_place)
@@ -341,10 +330,10 @@ class Copter:
             self._fly()
         level = self.battery.draw(self.frame.current_a if self.armed and not self.landed else 0.0, STEP_S)
         if level is not None:
-            self._battery_failsafe(level)
+            self.failsafes.battery_got_worse(level)
         if self.armed:
-            self._watch_fence()
-            self._watch_ground_station()
+            self.failsafes.watch_fence()
+            self.failsafes.watch_ground_station()
         self._watch_camera()
         for watch in self.watchers:
             watch()
@@ -459,16 +448,7 @@ class Copter:
                 best, height = point, point.alt_amsl_m - self.home.alt_amsl_m
         return best, height
 
-    # --- failsafes and the camera
-
-    def _watch_position(self) -> None:
-        if self.time_s < self.timeline.position_s:
-            return
-        before = self.position_ok
-        self._position_lost_s = 0.0 if self.gps_ok else self._position_lost_s + STEP_S
-        if before and not self.position_ok and self.armed and self.mode in _NEED_POSITION:
-            self.say(_CRITICAL, "EKF Failsafe: changed to LAND Mode")
-            self.set_mode(Mode.LAND)
+    # --- the wind and the camera
 
     def _blow(self) -> None:
         turbulence = self.parameters["SIM_WIND_TURB"]
@@ -477,42 +457,6 @@ class Copter:
             self._gust[2] = 0.0
         elif self._gust.any():
             self._gust = np.zeros(3)
-
-    def _battery_failsafe(self, level: int) -> None:
-        name = "low" if level == 1 else "critical"
-        self.say(_WARNING, f"Battery 1 is {name} {self.battery.voltage_v:.2f}V used {self.battery.used_mah:.0f} mAh")
-        action = int(self.parameters["BATT_FS_LOW_ACT" if level == 1 else "BATT_FS_CRT_ACT"])
-        if self.armed and not self.landed and action in (1, 2, 3, 4):
-            self.set_mode(Mode.LAND if action == 1 else Mode.RTL)
-
-    def _watch_fence(self) -> None:
-        if not self.parameters["FENCE_ENABLE"] or self.landed:
-            self.breached = 0
-            return
-        bits = self.fence_breaches()
-        if bits & ~self.breached:
-            self.breach_count += 1
-            self.breached = bits
-            self.say(_CRITICAL, f"{self.breached_names()} fence breached")
-            action = int(self.parameters["FENCE_ACTION"])
-            if action and self.mode not in (Mode.RTL, Mode.LAND):
-                self.set_mode(Mode.LAND if action == 2 else Mode.RTL)
-        self.breached = bits
-
-    def _watch_ground_station(self) -> None:
-        p = self.parameters
-        if self.gcs_seen_s is None or not p["FS_GCS_ENABLE"] or self._gcs_lost:
-            return
-        if self.time_s - self.gcs_seen_s <= p["FS_GCS_TIMEOUT"]:
-            return
-        self._gcs_lost = True
-        if self.landed or self.mode in (Mode.RTL, Mode.LAND):
-            return
-        if self.mode is Mode.AUTO and int(p["FS_OPTIONS"]) & 2:
-            self.say(_WARNING, "GCS Failsafe - Continuing Auto Mode")
-            return
-        self.say(_WARNING, "GCS Failsafe")
-        self.set_mode(Mode.LAND if p["FS_GCS_ENABLE"] == 5 else Mode.RTL)
 
     def _watch_camera(self) -> None:
         if self.camera_type == 0:

@@ -87,7 +87,7 @@ def message_of(number: int, copter: Copter) -> Any | None:
 def _heartbeat(c: Copter) -> Any:
     base = 1 | 0x10 | (0x40) | (0x80 if c.armed else 0) | (0x08 if c.mode.name in ("AUTO", "GUIDED", "RTL") else 0)
     state = 0 if c.time_s < 1 else 3 if c.landed or not c.armed else 4
-    if c.armed and (c.battery.level or c.breached):
+    if c.armed and (c.battery.level or c.failsafes.breached):
         state = 5
     return mavlink.MAVLink_heartbeat_message(2, 3, base, int(c.mode), state, 3)
 
@@ -97,7 +97,7 @@ def _boot_ms(c: Copter) -> int:
 
 
 def _sys_status(c: Copter) -> Any:
-    health = _SENSORS | (_PREARM if c.ready or c.armed else 0) | (0 if c.breached else _GEOFENCE)
+    health = _SENSORS | (_PREARM if c.ready or c.armed else 0) | (0 if c.failsafes.breached else _GEOFENCE)
     b = c.battery
     return mavlink.MAVLink_sys_status_message(
         _SENSORS | _PREARM, _SENSORS | _PREARM, health, 200, round(b.voltage_v * 1000), round(b.current_a * 100),
@@ -160,8 +160,10 @@ def _mission_current(c: Copter) -> Any:
 
 def _fence_status(c: Copter) -> Any:
     kinds = {1: 2, 2: 3, 4: 3, 8: 1}  # FENCE_TYPE's bit to FENCE_BREACH
-    kind = next((kinds[bit] for bit in kinds if c.breached & bit), 0)
-    return mavlink.MAVLink_fence_status_message(int(bool(c.breached)), c.breach_count, kind, _boot_ms(c))
+    kind = next((kinds[bit] for bit in kinds if c.failsafes.breached & bit), 0)
+    return mavlink.MAVLink_fence_status_message(
+        int(bool(c.failsafes.breached)), c.failsafes.breach_count, kind, _boot_ms(c)
+    )
 
 
 def _home_position(c: Copter) -> Any:

@@ -154,7 +154,7 @@ def test_an_empty_battery_brings_it_home() -> None:
 @pytest.mark.parametrize(("options", "mode"), [(0, Mode.RTL), (2, Mode.AUTO)])
 def test_a_lost_ground_station(options: int, mode: Mode) -> None:
     copter = flying([item(0, 2000)], FS_GCS_ENABLE=1, FS_OPTIONS=options)
-    copter.hear_ground_station()
+    copter.failsafes.hear_ground_station()
     run(copter, until=20.0)
     assert copter.mode is mode
 
