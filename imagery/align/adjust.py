@@ -17,13 +17,15 @@ __all__ = ["Adjusted", "Known", "adjust", "lens_camera", "lens_vector"]
 
 Array = NDArray[np.float64]
 
-LENS_SIGMA = np.array([0.05, 0.01, 0.01, 0.15, 0.15, 0.005, 0.005, 0.0])  # fx, cx, cy relative to fx
+# Before calibration; fx, cx, cy relative to fx. Photos of flat ground tell little of the lens: wider ones let it run away.
+LENS_SIGMA = np.array([0.02, 0.005, 0.005, 0.05, 0.05, 0.002, 0.002, 0.0])
 FREE = (("fx", "k1"), ("fx", "k1", "k2"), ("fx", "cx", "cy", "k1", "k2", "p1", "p2"))
 FLAT = 0.05  # how far ground may lie from a plane in the first round, relative to the height above it
 MIN_ANGLE = np.radians(1.0)
-TIES_PER_PHOTO = 700
+FEW_TIES, MANY_TIES = 400, 1500  # per photo, in the first rounds and in the last
+FLOOR = 0.15  # of the first guess: positions are never better than this without RTK
 MIN_TIES = 15
-CORRELATION = 3.0  # neighbouring ties err alike (rolling shutter, lens, wind): fewer count than there are
+CORRELATION = 6.0  # neighbouring ties err alike (rolling shutter, lens, wind): fewer count than there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def adjust(
     lens = np.array([lens_vector(camera) for camera in cameras])
     count = int(seen.point.max(initial=-1)) + 1
     state = State(rotation, position, lens, np.zeros((count, 3)))
-    chosen = _thinned(seen, len(position), count)
+    chosen = _thinned(seen, len(position), count, FEW_TIES)
     state = _flat_round(state, cameras, _subset(seen, chosen), known, px)
     sigma = known.gnss_sigma
     keep = chosen
@@ -93,14 +95,14 @@ def adjust(
         noise = _noise_px(state, seen, keep, px)
         used = replace(_subset(seen, keep), sigma_px=np.full(int(keep.sum()), CORRELATION * noise))
         priors = _priors(state, cameras, known, sigma, names)
-        state = _onto_gnss(minimise(state, used, priors, iterations=15), known)
+        state = _onto_gnss(minimise(state, used, priors, iterations=10, tolerance=1e-3), known)
         sigma = _gnss_sigma(state, known)
         limit = float(np.clip(4 * _noise_px(state, seen, keep, px), 1.5 * px, 30 * px))
     present = [lens_camera(camera, row) for camera, row in zip(cameras, state.lens, strict=True)]
-    state, keep = _reselect(state, seen, present, chosen, limit)
+    state, keep = _reselect(state, seen, present, _thinned(seen, len(position), count, MANY_TIES), limit)
     noise = _noise_px(state, seen, keep, px)
     used = replace(_subset(seen, keep), sigma_px=np.full(int(keep.sum()), CORRELATION * noise))
-    state = minimise(state, used, _priors(state, cameras, known, sigma, FREE[-1]), iterations=20, tolerance=1e-6)
+    state = minimise(state, used, _priors(state, cameras, known, sigma, FREE[-1]), iterations=12, tolerance=1e-5)
     present = [lens_camera(camera, row) for camera, row in zip(cameras, state.lens, strict=True)]
     state, keep = _reselect(state, seen, present, np.ones(len(seen.image), bool), limit)
     residual = np.linalg.norm(pixel_residuals(state, seen), axis=1)
@@ -112,8 +114,8 @@ def _subset(seen: Observations, keep: NDArray[np.bool_]) -> Observations:
     return replace(seen, image=seen.image[keep], point=seen.point[keep], xy=seen.xy[keep], sigma_px=seen.sigma_px[keep])
 
 
-def _thinned(seen: Observations, images: int, points: int) -> NDArray[np.bool_]:
-    """Observations of enough points to hold every photo: long tracks first, until each photo has TIES_PER_PHOTO."""
+def _thinned(seen: Observations, images: int, points: int, enough: int) -> NDArray[np.bool_]:
+    """Observations of enough points to hold every photo: long tracks first, until each photo has `enough`."""
     length = np.bincount(seen.point, minlength=points)
     start = np.concatenate([[0], np.cumsum(length)])
     have = np.zeros(images, np.int64)
@@ -122,7 +124,7 @@ def _thinned(seen: Observations, images: int, points: int) -> NDArray[np.bool_]:
     scattered = np.random.default_rng(0).permutation(points)
     for q in scattered[np.argsort(-np.minimum(length[scattered], 6), kind="stable")]:
         where = seen.image[start[q] : start[q + 1]]
-        if len(where) >= 2 and (have[where] < TIES_PER_PHOTO).any():
+        if len(where) >= 2 and (have[where] < enough).any():
             chosen[q] = True
             have[where] += 1
     return chosen[seen.point]
@@ -146,7 +148,7 @@ def _flat_round(state: State, cameras: list[Camera], seen: Observations, known: 
     points[:, 2] = known.ground_m
     priors = replace(priors, points=points.copy(), points_sigma=flat)
     used = replace(seen, sigma_px=np.full(len(seen.image), 2 * px))
-    return _onto_gnss(minimise(replace(state, points=points), used, priors, iterations=25, tolerance=1e-3), known)
+    return _onto_gnss(minimise(replace(state, points=points), used, priors, iterations=20, tolerance=1e-2), known)
 
 
 def _onto_gnss(state: State, known: Known) -> State:
@@ -213,7 +215,7 @@ def _gnss_sigma(state: State, known: Known) -> Array:
     for axes in ([0, 1], [2]):
         measured = 1.4826 * np.median(np.abs(off[:, axes] - np.median(off[:, axes], axis=0)))
         guess = known.gnss_sigma[free][:, axes]
-        sigma[np.flatnonzero(free)[:, None], axes] = np.clip(measured, 0.05 * guess, 10 * guess)
+        sigma[np.flatnonzero(free)[:, None], axes] = np.clip(measured, FLOOR * guess, 10 * guess)
     return sigma
 
 

@@ -152,3 +152,25 @@ def test_a_batch_goes_on_after_a_failure(tmp_path: Path) -> None:
     assert [row["result"] == "failed" for row in result["batch"]] == [True, False]
     assert (tmp_path / "out" / "caliterra" / "ortho.tif").exists()
     assert (tmp_path / "out" / "batch.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.long
+def test_killed_at_any_moment_it_ends_the_same(tmp_path: Path) -> None:
+    """Killed again and again after growing times, and rerun: the products are those of a run that nobody killed."""
+    arguments = ["stitch", CALITERRA, "--quality", "preview", "-o"]
+    assert skyrelief(*arguments, tmp_path / "whole").returncode == 0
+    out = tmp_path / "killed"
+    for seconds in np.random.default_rng(0).uniform(2, 9, 8):
+        with subprocess.Popen(
+            [sys.executable, "-m", "planner.app.cli", *map(str, arguments), str(out)], stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                process.wait(timeout=float(seconds))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        for product in out.glob("*.tif"):
+            with rasterio.open(product) as raster:
+                raster.read(1)
+    assert skyrelief(*arguments, out).returncode == 0
+    for name in ("ortho.tif", "dsm.tif", "dtm.tif", "reconstruction.json"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
