@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PACKAGE ?= .
 EDITABLE := $(if $(filter .,$(PACKAGE)),--editable)
 
+# World, stitch folder and so on of `bench-truth`: what `make demo` leaves.
+TRUTH ?= demo/world --stitch demo/stitch --poses demo/world/truth/poses.json --damage demo/damage.gpkg
 BENCHES := $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py))
 
-.PHONY: demo test test-long lint format bench clean $(BENCHES)
+.PHONY: demo test test-long lint format bench bench-truth clean $(BENCHES)
 
 demo: $(VENV)/installed
 	$(BIN)/skyrelief demo -o demo
@@ -37,6 +39,9 @@ bench: $(VENV)/installed
 # bench-plan, bench-damage, ...: each prints a table with peers or floors beside SkyRelief's figures.
 $(BENCHES): bench-%: $(VENV)/installed
 	$(BIN)/python -m tests.benchmarks.bench_$*
+
+bench-truth: $(VENV)/installed
+	$(BIN)/python -m tests.oracles.truth $(TRUTH)
 
 $(VENV)/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }

@@ -20,6 +20,7 @@ from imagery.core.errors import BadInputError
 __all__ = ["LocalFrame", "check_lon_lat", "ellipsoid_to_msl", "geoid_undulation", "msl_to_ellipsoid", "utm_crs"]
 
 GEOID_FOLDER = Path(__file__).parent / "data"
+pyproj.datadir.append_data_dir(str(GEOID_FOLDER))  # on import: a thread's PROJ context keeps the path of its first use
 _per_thread = threading.local()  # a PROJ transformation must not be shared between threads
 
 
@@ -107,8 +108,6 @@ def utm_crs(lon: float, lat: float) -> pyproj.CRS:
 
 def _geoid_transformer() -> pyproj.Transformer:
     if not hasattr(_per_thread, "geoid"):
-        if str(GEOID_FOLDER) not in pyproj.datadir.get_data_dir():
-            pyproj.datadir.append_data_dir(str(GEOID_FOLDER))
         _per_thread.geoid = pyproj.Transformer.from_crs(
             "EPSG:4979", "EPSG:4326+5773", always_xy=True, allow_ballpark=False
         )
