@@ -48,7 +48,8 @@ def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tupl
     frame = LocalFrame.around([area.polygon.centroid.x], [area.polygon.centroid.y])
     local = _local(area.polygon, frame)
     zones = [shapely.Polygon(ring) for part in shapely.get_parts(local) for ring in part.interiors]
-    near = shapely.box(*local.buffer(ZONES_WITHIN_M).bounds)
+    west, south, east, north = local.bounds
+    near = shapely.box(west - ZONES_WITHIN_M, south - ZONES_WITHIN_M, east + ZONES_WITHIN_M, north + ZONES_WITHIN_M)
     zones += [zone for zone in shapely.get_parts(_local(no_fly, frame)) if zone.intersects(near)]
     merged = shapely.union_all(zones) if zones else shapely.MultiPolygon()
     kept_clear = merged.buffer(clearance_m + SAFE_EXTRA_M, join_style="mitre", mitre_limit=2) if zones else merged

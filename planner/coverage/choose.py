@@ -21,6 +21,7 @@ __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 FINALISTS = 5
 SHORTEST_M = 0.1
+MANY_LINES = 500  # from which on one sweep is routed only
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 MOST_ANGLES = 20
 INSET_TRIALS = 4
@@ -77,7 +78,8 @@ def choose(
     one flight.
     """
     sweeps = _promising(task)
-    limit = int(np.clip(600 / max(len(sweeps[0][1].lines), 1), 5, 24))
+    lines = max(len(sweeps[0][1].lines), 1)
+    limit = int(np.clip(600 / lines, 5 if lines < MANY_LINES else 1, 24))
     cells = cells_of(task.area)
     routed: list[tuple[float, int, Sweep]] = []
     incomplete: list[tuple[float, int]] = []
@@ -101,7 +103,7 @@ def _patched(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
     """The sweep with a very short line wherever the area would be seen by no photo, in corners that no line reaches."""
     turn = math.radians(sweep.angle_deg)
     course = np.array([math.cos(turn), math.sin(turn)])
-    centres = np.column_stack([axis[cells.inside] for axis in cells.centres()])
+    centres = np.column_stack(cells.inside_centres())
     shapely.prepare(task.region)
     reachable = centres[shapely.contains_xy(task.region, centres[:, 0], centres[:, 1])]
     lines, row = sweep.lines, sweep.row
@@ -212,7 +214,7 @@ def route(task: Task, sweep: Sweep, *, thorough: bool) -> Choice:
 
 
 def _ordered(task: Task, lines: NDArray[np.float64], angle_deg: float, *, thorough: bool) -> Choice:
-    kicks = int(np.clip(EFFORT / len(lines), 3, MOST_KICKS)) if thorough else 0
+    kicks = int(np.clip(EFFORT / len(lines), 3, MOST_KICKS)) if thorough and len(lines) < MANY_LINES else 0
     order = order_lines(lines, task.home, task.inside, task.outside, task.motion, kicks=kicks)
     return Choice(order.flown(lines), order, path_seconds(order.path(), task.motion), angle_deg)
 

@@ -25,6 +25,11 @@ class Cells:
         x, y = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
         return self.west_m + x * self.cell_m, self.south_m + y * self.cell_m
 
+    def inside_centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """x and y of the inside cells' centres, in `np.nonzero` order."""
+        rows, columns = (index.astype(np.float64) + 0.5 for index in np.nonzero(self.inside))
+        return self.west_m + columns * self.cell_m, self.south_m + rows * self.cell_m
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
@@ -111,7 +116,7 @@ def parallel_views(
     as `count_views` of `line_photos`, but as fast as comparing many sweeps needs.
     """
     width_m, height_m = footprint_m
-    x, y = (axis[cells.inside] for axis in cells.centres())
+    x, y = cells.inside_centres()
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     order = np.argsort(y * c - x * s, kind="stable")
     along, across = (x * c + y * s)[order], (y * c - x * s)[order]

@@ -20,6 +20,7 @@ __all__ = ["Order", "WayFinder", "order_lines"]
 LONGEST_BLOCK = 8  # lines that are moved together within the tour
 WINDOW = 24  # lines within which a tour is disturbed
 SMALLEST_GAIN_S = 1e-6
+MOST_WORK = 300_000_000  # pairs of lines looked at in one improvement: thousands of lines must end too
 NEAREST = 40  # ends to which straight ways are looked at beforehand
 
 
@@ -181,7 +182,7 @@ class _Tour:
 
 
 def improve(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Reverse stretches (2-opt) and move blocks (Or-opt) until no such move makes the tour shorter.
+    """Reverse stretches (2-opt) and move blocks (Or-opt) until no such move makes the tour shorter, or long enough.
 
     A tour is an array of start ends that begins with the home; `seconds` is symmetric.
     """
@@ -189,8 +190,9 @@ def improve(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np
         _reversal,
         *(functools.partial(_shift, size=size) for size in range(1, min(LONGEST_BLOCK, len(tour) - 2) + 1)),
     ]
-    failed = 0
-    while failed < len(moves):
+    failed, left = 0, MOST_WORK // len(tour) ** 2
+    while failed < len(moves) and left > 0:
+        left -= 1
         move = moves[failed]
         changed = move(tour, seconds)
         if changed is None:

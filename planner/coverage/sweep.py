@@ -4,6 +4,7 @@ A sweep is planned in axes turned so that its lines run along x; an angle is the
 counter-clockwise from east, 0 <= angle < 180.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -124,6 +125,7 @@ def _parts(area: shapely.Geometry) -> list[shapely.Polygon]:
     return [part for part in getattr(area, "geoms", [area]) if isinstance(part, shapely.Polygon) and not part.is_empty]
 
 
+@functools.lru_cache(maxsize=4)
 def _edges(area: shapely.Geometry) -> NDArray[np.float64]:
     rings = [np.asarray(ring.coords)[:, :2] for part in _parts(area) for ring in (part.exterior, *part.interiors)]
     return np.concatenate([np.stack([ring[:-1], ring[1:]], axis=1) for ring in rings])

@@ -1,8 +1,8 @@
 """How SkyRelief's plans compare: `python -m tests.benchmarks.bench_plan` prints home-to-home seconds beside other planners'.
 
-The areas are those of `SKYRELIEF_DATA`/areas/bench, and the project's own nasty ones. All are flown by one Mavic 3E: 2 cm, 75/70, 10 m/s,
-1 m clearance, one flight, no wind; every plan is scored by tests/oracles/plan_score.py. Lines may end inside the edge where the photos
-still see enough; the column `to edge` is SkyRelief with every line flown to the area's edge, as the others do.
+The areas are those of `SKYRELIEF_DATA`/areas/bench, and the project's own nasty ones. All are flown by one Mavic 3E: 2 cm, 75/70,
+10 m/s, 1 m clearance, one flight, no wind; every plan is scored by tests/oracles/plan_score.py. Lines may end inside the edge
+where the photos still see enough; `to_edge_s` is SkyRelief with every line flown to the area's edge, as the others do.
 """
 
 import json
