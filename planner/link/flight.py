@@ -121,6 +121,10 @@ def fly(
     photo_log, telemetry = out_dir / "photos.csv", out_dir / f"flight-{flight:02d}.tlog"
     planned = len(planned_photos(mission))
     with TelemetryLog(telemetry) as log, connect(url, system=system, log=log) as vehicle:
+        if not vehicle.ardupilot:
+            raise LinkError(
+                f"{url}: its autopilot is not ArduPilot: upload the flight, and start it with its own ground station"
+            )
         if not vehicle.simulated and not allow_real:
             raise LinkError(f"{url} is a real vehicle (it has no SIM_SPEEDUP): give --arm to let this program arm it")
         request_streams(vehicle)

@@ -66,6 +66,12 @@ class Vehicle:
         """Whether the vehicle identifies itself as simulated (it has the parameter SIM_SPEEDUP)."""
         return self.speedup is not None
 
+    @property
+    def ardupilot(self) -> bool:
+        """Whether its autopilot is ArduPilot, whose way of arming and starting a mission this program knows."""
+        heartbeat = self.link.master.messages.get("HEARTBEAT")
+        return bool(heartbeat and heartbeat.autopilot == mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA)
+
     def seconds(self, vehicle_s: float) -> float:
         """Wall seconds for seconds of the vehicle's clock."""
         return vehicle_s / (self.speedup or 1.0)

@@ -51,3 +51,18 @@ def test_a_camera_that_would_take_no_photo_stops_the_flight(endpoint: Endpoint, 
     endpoint.copter.parameters.set("CAM1_TYPE", 0)
     with pytest.raises(LinkError, match="CAM1_TYPE"):
         fly(survey(), endpoint.url, tmp_path, confirm=lambda: True)
+
+
+def test_a_real_vehicle_is_not_armed_without_leave(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planner.link.vehicle.Vehicle.simulated", False)
+    with pytest.raises(LinkError, match="--arm"):
+        fly(survey(), endpoint.url, tmp_path, confirm=lambda: True)
+    assert endpoint.copter.took_off_s is None
+
+
+def test_another_autopilot_is_not_flown(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planner.link.vehicle.Vehicle.ardupilot", False)
+    with pytest.raises(LinkError, match="not ArduPilot"):
+        fly(survey(), endpoint.url, tmp_path, confirm=lambda: True)
