@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imagery.core.progress import Progress
 from imagery.ortho.cog import CHUNK, CogWriter
+from imagery.ortho.colour import tone_table
 from imagery.ortho.heights import Heights
 from imagery.ortho.patches import BLOCK_CELLS, FEATHER_CELLS, OpenPhoto, Patch, project, seam_weights
 from imagery.ortho.seams import EDGE_PX, NOBODY, packed
@@ -145,8 +146,7 @@ class Painter:
         """Every piece of one photo."""
         scene = self._scene
         photo = OpenPhoto.read(scene.photos_dir, scene.views[index], scene.frame, scene.gsd_m)
-        ramp = np.arange(256)[:, None] * self._gains[index]
-        table = np.clip(np.rint(ramp), 0, 255).astype(np.uint8)[None]
+        table = tone_table(self._gains[index])[None]
         pieces = []
         for block in self._blocks[index]:
             weight = self._weights(index, block)

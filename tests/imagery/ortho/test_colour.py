@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imagery.ortho.colour import Samples, solve_gains
+from imagery.ortho.colour import Samples, solve_gains, tone_table
 
 
 def chain(photos: int, exposures: np.ndarray, rng: np.random.Generator, outliers: float = 0.0) -> Samples:
@@ -11,7 +11,9 @@ def chain(photos: int, exposures: np.ndarray, rng: np.random.Generator, outliers
     reflectance = rng.uniform(40, 120, ((photos + 1) * 50, 3))
     for k in range(photos):
         places = np.arange(k * 50, k * 50 + 100)
-        colours = reflectance[places] * np.exp(exposures[k]) * np.exp(rng.normal(0, 0.02, (100, 3)))
+        odds = reflectance[places] / (255 - reflectance[places])
+        odds = odds * np.exp(exposures[k] + rng.normal(0, 0.02, (100, 3)))
+        colours = 255 * odds / (1 + odds)
         moved = rng.random(100) < outliers
         colours[moved] = rng.uniform(20, 240, (int(moved.sum()), 3))
         place.append(places)
@@ -39,3 +41,12 @@ def test_a_long_row_does_not_drift_dark() -> None:
 def test_photos_without_overlap_keep_their_colours() -> None:
     alone = Samples(np.arange(10), np.repeat([0, 1], 5), np.full((10, 3), 80, np.float32))
     np.testing.assert_array_equal(solve_gains(alone, 3), np.ones((3, 3), np.float32))
+
+
+def test_tones_keep_black_and_white_and_order() -> None:
+    table = tone_table(np.array([0.5, 1.0, 2.0], np.float32)).astype(int)
+    assert (table[0] == 0).all()
+    assert (table[255] == 255).all()
+    assert (np.diff(table, axis=0) >= 0).all()
+    np.testing.assert_array_equal(table[:, 1], np.arange(256))
+    assert table[128, 0] < 128 < table[128, 2]
