@@ -15,7 +15,6 @@ from imagery.damage.evidence import Evidence, measure
 from imagery.damage.extract import extract_roofs
 from imagery.damage.fit import align_footprints
 from imagery.damage.grader import NOT_ANALYSED, fit_to_labels, grade, load_models
-from imagery.damage.model import GradeModel
 from imagery.damage.products import building_table, write_map, write_vectors
 from imagery.damage.register import register_images, register_surfaces
 from imagery.damage.scene import Scene, open_scene
@@ -93,14 +92,13 @@ def grade_damage(
         measured = measure_buildings(scene, buildings, progress)
         evidence = measured.evidence
         reviewed = match_labels(measured.polygons, known) if known else np.full(len(measured.polygons), np.nan)
-        shipped = load_models()[evidence.signature]
         centres = shapely.get_coordinates(shapely.centroid(measured.polygons))
         with progress.stage("grading", len(measured.polygons), "buildings"):
-            model = fit_to_labels(evidence, reviewed, centres) if known else shipped
-            grades = grade(evidence, model, fitted=bool(known))
-            check = _label_check(evidence, reviewed, centres, shipped) if known else None
+            models = dict.fromkeys(SIGNATURES, fit_to_labels(evidence, reviewed, centres)) if known else load_models()
+            grades = grade(evidence, models, fitted=bool(known))
+            check = _label_check(evidence, reviewed, centres) if known else None
         about = {
-            "det_method": f"automatic, {_public_signature(evidence.signature)}, {measured.source}",
+            "det_method": [f"automatic, {_public_signature(own)}, {measured.source}" for own in evidence.signatures],
             "notation": "; ".join(part for part in (grades.note, measured.notes) if part),
             "src_date": scene.post.date,
             "shifts": measured.shifts_m,
@@ -170,13 +168,11 @@ def _public_signature(signature: str) -> str:
     return "post+surface" if inputs == {"post", "surface"} else "pre+post+surface"
 
 
-def _label_check(
-    evidence: Evidence, reviewed: NDArray[np.float64], centres: NDArray[np.float64], shipped: GradeModel
-) -> dict[str, float]:
-    """Share of the labels graded right: by the shipped model, and by models refitted without each tenth of the labels."""
+def _label_check(evidence: Evidence, reviewed: NDArray[np.float64], centres: NDArray[np.float64]) -> dict[str, float]:
+    """Share of the labels graded right: by the shipped models, and by models refitted without each tenth of the labels."""
     rows = np.flatnonzero(np.isfinite(reviewed))
     truth = reviewed[rows].astype(int)
-    before = shipped.probabilities(evidence.values[rows]).argmax(axis=1)
+    before = grade(evidence.of(rows), load_models(), fitted=False).probabilities.argmax(axis=1)
     after = np.full(len(rows), -1)
     for part in range(min(len(rows), 10)):
         held = np.arange(len(rows)) % min(len(rows), 10) == part

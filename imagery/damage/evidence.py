@@ -1,6 +1,6 @@
 """Measuring every building: one row of cues each, then what needs the whole scene (intact roofs of the area, the sun)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,15 @@ INTACT_PERCENTILE = 25
 class Evidence:
     """What was measured of n buildings.
 
-    Attributes: signature: the inputs that were used (see cues.SIGNATURES); values: (n, cues) raw values in CUES' order, NaN where
-    masked; covered: (n,) share of the footprint that the later image shows; greenness: (n,) share of it under green leaves, NaN
-    without colour; dz_med_m: (n,) median loss of height, NaN without two surfaces; sigma_z_m: its standard deviation on
-    stable ground; cell_m: ground sampling distance at which images were compared; native_cell_m: that of the later image.
+    Attributes: signatures: (n,) what showed each building; signature: the inputs that were used (see
+    cues.SIGNATURES); values: (n, cues) raw values in CUES' order, NaN where masked; covered: (n,) share of the footprint
+    that the later image shows; greenness: (n,) share of it under green leaves, NaN without colour; dz_med_m: (n,) median
+    loss of height, NaN without two surfaces; sigma_z_m: its standard deviation on stable ground; cell_m: ground sampling
+    distance at which images were compared; native_cell_m: that of the later image.
     """
 
     signature: str
+    signatures: NDArray[Any]
     values: NDArray[Any]
     covered: NDArray[Any]
     greenness: NDArray[Any]
@@ -47,6 +49,11 @@ class Evidence:
     sigma_z_m: float
     cell_m: float
     native_cell_m: float
+
+    def of(self, rows: NDArray[Any]) -> "Evidence":
+        """The evidence of some of the buildings."""
+        names = ("signatures", "values", "covered", "greenness", "dz_med_m")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ def measure(
     columns["shadow"][:] = _shadow_contrast(np.array([row.shadow for row in rows]).reshape(-1, SECTORS))
     return Evidence(
         signature_of(scene.inputs),
+        _own_signatures(scene.inputs, columns),
         values,
         covered=np.array([row.covered for row in rows]),
         greenness=np.array([row.cues.get("greenness", np.nan) for row in rows]),
@@ -93,6 +101,15 @@ def measure(
         cell_m=scene.cell_m,
         native_cell_m=scene.post.cell_m,
     )
+
+
+def _own_signatures(inputs: frozenset[str], columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """The signature (n,) of each building: an input that shows nothing of it is not one of its inputs."""
+    telling = {"pre": "unlike", "surface": "low_share", "pre_surface": "loss_med"}
+    there = {name: np.isfinite(columns[cue]) for name, cue in telling.items() if name in inputs}
+    count = len(columns["edge_density"])
+    own = [frozenset({"post"} | {name for name, seen in there.items() if seen[index]}) for index in range(count)]
+    return np.array([signature_of(kinds) for kinds in own], object)
 
 
 def _row(

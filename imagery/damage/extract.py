@@ -72,7 +72,7 @@ def squared(polygon: shapely.Polygon, tolerance_m: float = 0.6) -> shapely.Polyg
 def _roofs_of(
     grid: Grid, surface: SurfaceFile, terrain: SurfaceFile | None, image: ImageFile | None
 ) -> list[shapely.Polygon]:
-    height = surface.read(grid)
+    height = surface.read(grid, interpolated=True)
     known = np.isfinite(height)
     if known.mean() < 0.01:
         return []

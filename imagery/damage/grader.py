@@ -6,7 +6,8 @@ Labels of the event refit the model in seconds.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from scipy.cluster.vq import kmeans2
 
 from imagery.core.errors import BadInputError, NotEnoughDataError
 from imagery.damage.calibration import grade_sets
-from imagery.damage.cues import CUE_NAMES, CUES, SIGNATURES
+from imagery.damage.cues import CUE_NAMES, CUES
 from imagery.damage.evidence import Evidence
 from imagery.damage.model import GradeModel, fit_model
 
@@ -93,8 +94,22 @@ def fit_to_labels(evidence: Evidence, grades: Array, centres: Array) -> GradeMod
     )
 
 
-def grade(evidence: Evidence, model: GradeModel, fitted: bool) -> Grades:
-    """Grade buildings with a model of their signature; `fitted` says that it was fitted to this event."""
+def grade(evidence: Evidence, models: Mapping[str, GradeModel], fitted: bool) -> Grades:
+    """Grade each building with the model of its signature; `fitted` says that they were fitted to this event."""
+    signatures = sorted(set(evidence.signatures))
+    rows = [np.flatnonzero(evidence.signatures == signature) for signature in signatures]
+    parts = [_grade_alike(evidence.of(r), models[s], fitted) for s, r in zip(signatures, rows, strict=True)]
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate(rows))
+    arrays = ("grade", "probabilities", "confidence", "sets", "roof_fraction", "scores")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in arrays}
+    reasons = [reason for part in parts for reason in part.reasons]
+    return replace(parts[0], **joined, reasons=[reasons[index] for index in order])
+
+
+def _grade_alike(evidence: Evidence, model: GradeModel, fitted: bool) -> Grades:
+    """Grade buildings of one signature."""
     values = evidence.values
     chance = model.probabilities(values)
     sets = grade_sets(chance, model.threshold)
@@ -127,13 +142,10 @@ def grade(evidence: Evidence, model: GradeModel, fitted: bool) -> Grades:
 
 def _reason_not_to(evidence: Evidence, index: int, set_size: int, strangeness: float, fitted: bool) -> str:
     """Why a building is not analysed, empty when it is."""
-    height_seen = np.isfinite(evidence.values[index, CUE_NAMES.index("low_share")])
     if evidence.covered[index] < MIN_COVERED:
         return f"the image shows {evidence.covered[index]:.0%} of the footprint"
     if evidence.greenness[index] > MAX_GREEN and not np.isfinite(evidence.dz_med_m[index]):
         return f"hidden by trees ({evidence.greenness[index]:.0%} green)"
-    if "surface" in SIGNATURES[evidence.signature] and not height_seen:
-        return "the surface model has no heights here"
     if not np.isfinite(evidence.values[index]).any():
         return "nothing could be measured"
     if not fitted and evidence.native_cell_m > MAX_TRAINED_CELL_M:

@@ -80,9 +80,12 @@ def colour_cues(rgb: Image, valid: Mask, zone: Zones) -> dict[str, float]:
 
 
 def vegetation(rgb: Image) -> Mask:
-    """Cells of green leaves: excess green 2g - r - b of the chromatic coordinates above 0.1 (Woebbecke et al. 1995)."""
+    """Cells of green leaves: excess green 2g - r - b of the chromatic coordinates (Woebbecke et al. 1995) above 0.18.
+
+    Lower than that are dry grass and green sheet metal.
+    """
     total = np.maximum(rgb.sum(axis=-1, dtype=np.int32), 1)
-    return (3 * rgb[..., 1].astype(np.int32) - total) / total > 0.1
+    return (3 * rgb[..., 1].astype(np.int32) - total) / total > 0.18
 
 
 def shadow_profile(rgb: Image, valid: Mask, zone: Zones, polygon: shapely.Polygon, grid: Grid) -> NDArray[Any]:

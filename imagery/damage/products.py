@@ -30,7 +30,7 @@ def building_table(
 ) -> gpd.GeoDataFrame:
     """One row per building with the fields of the `builtUpA` contract, in WGS 84.
 
-    about: `det_method`, `src_date`, `notation`, `shifts` (n, 2) and `reviewed` (n,) grades of labels or NaN, `reviewer`.
+    about: `det_method` (n,), `src_date`, `notation`, `shifts` (n, 2) and `reviewed` (n,) grades of labels or NaN, `reviewer`.
     """
     index = np.where(grades.grade == NOT_ANALYSED, 4, grades.grade)
     reviewed = np.asarray(about["reviewed"], float)

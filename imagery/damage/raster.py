@@ -223,11 +223,18 @@ class ImageFile(RasterFile):
 class SurfaceFile(RasterFile):
     """A surface model, read as float32 metres with NaN for no data; heights in feet are converted.
 
-    Attributes: metres_per_unit: 1 for metres.
+    Attributes: metres_per_unit: 1 for metres; measured: a raster beside it that is 0 where heights were only interpolated.
     """
 
-    def __init__(self, path: str | Path, crs: pyproj.CRS | None = None, progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        crs: pyproj.CRS | None = None,
+        progress: Progress = SILENT,
+        measured: RasterFile | None = None,
+    ) -> None:
         super().__init__(path, crs)
+        self.measured = measured
         if self._source.count != 1:
             raise BadInputError(
                 f"{self.path}: a surface model has one band, this has {self._source.count}: is it an image?"
@@ -236,9 +243,12 @@ class SurfaceFile(RasterFile):
         if self.metres_per_unit != 1:
             progress.warn(f"{self.path.name}: heights are in feet; read as metres")
 
-    def read(self, grid: Grid) -> NDArray[Any]:
-        """Heights (height, width) in metres, NaN where there are none."""
+    def read(self, grid: Grid, interpolated: bool = False) -> NDArray[Any]:
+        """Heights (height, width) in metres, NaN where there are none or, unless wanted, where they were only interpolated."""
         values, valid = self._read(grid, [1], smooth=True)
+        if self.measured is not None and not interpolated:
+            count, known = self.measured._read(grid, [1], smooth=False)
+            valid &= known & (count[..., 0] > 0)
         height = values[..., 0] * np.float32(self.metres_per_unit)
         return np.where(valid & (np.abs(height) < 12_000), height, np.float32(np.nan))
 

@@ -90,13 +90,14 @@ def open_scene(
 
     Raises BadInputError for a file that cannot be used or does not overlap the later image.
     """
-    post, dsm, dtm = _stitch_files(Path(post), dsm)
+    post, dsm, dtm, measured = _stitch_files(Path(post), dsm)
     with ExitStack() as files:
         image = files.enter_context(ImageFile(post, progress=progress))
         earlier = files.enter_context(ImageFile(pre, image.crs, progress)) if pre else None
+        counted = files.enter_context(RasterFile(measured, image.crs)) if measured else None
         surfaces = [
-            files.enter_context(SurfaceFile(path, image.crs, progress)) if path else None
-            for path in (dsm, pre_dsm, dtm)
+            files.enter_context(SurfaceFile(path, image.crs, progress, beside)) if path else None
+            for path, beside in ((dsm, counted), (pre_dsm, None), (dtm, None))
         ]
         for other in (earlier, *surfaces):
             if other is not None and not other.overlaps(image.bounds):
@@ -124,17 +125,20 @@ def open_scene(
         )
 
 
-def _stitch_files(post: Path, dsm: str | Path | None) -> tuple[Path, Path | None, Path | None]:
-    """Orthomosaic, surface and terrain; a stitch folder stands for the three of them."""
+def _stitch_files(post: Path, dsm: str | Path | None) -> tuple[Path, Path | None, Path | None, Path | None]:
+    """Orthomosaic, surface, terrain, and where the surface was measured; a stitch folder stands for the four of them."""
     if not post.is_dir():
-        return post, Path(dsm) if dsm else None, None
+        return post, Path(dsm) if dsm else None, None, None
     if not (post / "ortho.tif").is_file():
         raise BadInputError(
             f"{post}: holds no ortho.tif: give an orthomosaic or the output folder of `skyrelief stitch`"
         )
-    surface = Path(dsm) if dsm else post / "dsm.tif"
-    terrain = post / "dtm.tif"
-    return post / "ortho.tif", surface if dsm or surface.is_file() else None, terrain if terrain.is_file() else None
+    surface, terrain, measured = (
+        path if path.is_file() else None for path in (post / "dsm.tif", post / "dtm.tif", post / "measured.tif")
+    )
+    if dsm:
+        return post / "ortho.tif", Path(dsm), terrain, None
+    return post / "ortho.tif", surface, terrain, measured
 
 
 def _extent(file: RasterFile) -> str:

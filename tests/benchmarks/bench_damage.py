@@ -183,7 +183,7 @@ def print_joplin(signature: str, evidence: Evidence, truth: np.ndarray, centres:
             chance = fit_to_labels(evidence, known, centres).probabilities(evidence.values[rest])
             scores.append(severe_f1(chance, truth[rest].astype(int)))
         print(f"          {count:>3} labels: major+destroyed F1 {np.mean(scores):.3f} +- {np.std(scores):.3f}")
-    unfitted = grade(evidence, load_models()[signature], fitted=False)
+    unfitted = grade(evidence, load_models(), fitted=False)
     print(f"          without labels: {np.mean(unfitted.grade == NOT_ANALYSED):.0%} not analysed")
 
 
@@ -211,7 +211,7 @@ def midwest() -> None:
         with open_scene(folder / "post.tif", pre=folder / "pre.tif") as scene:
             evidence = measure_buildings(scene, folder / "boxes.gpkg").evidence
     model = load_models()[evidence.signature]
-    result = grade(evidence, model, fitted=False)
+    result = grade(evidence, load_models(), fitted=False)
     forced = model.probabilities(evidence.values).argmax(axis=1)[grades <= 1]
     alarms = np.mean(result.grade[grades <= 1] >= 2)
     silent = np.mean(result.grade == NOT_ANALYSED)

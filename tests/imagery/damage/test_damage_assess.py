@@ -136,6 +136,22 @@ def test_a_stitch_folder_stands_for_its_files(hamlet, tmp_path):
     assert sum(result.counts.values()) >= (hamlet.grades == 0).sum()
 
 
+def test_interpolated_heights_are_no_evidence(hamlet, tmp_path):
+    folder = tmp_path / "stitch"
+    folder.mkdir()
+    write_raster(folder / "ortho.tif", hamlet.post)
+    dsm, count = hamlet.dsm.copy(), np.full(hamlet.dsm.shape, 3, np.uint8)
+    first = (slice(0, 220), slice(0, 220))
+    dsm[first], count[first] = 100, 0  # nobody saw it twice: filled with the ground's height
+    write_raster(folder / "dsm.tif", dsm)
+    write_raster(folder / "measured.tif", count)
+    footprints = write_footprints(tmp_path / "buildings.gpkg", hamlet.footprints)
+    grade_damage(folder, out=tmp_path / "damage.gpkg", buildings=footprints)
+    frame = gpd.read_file(tmp_path / "damage.gpkg", layer="builtUpA")
+    assert frame.det_method[0].startswith("automatic, post,")
+    assert frame.det_method[1:].str.startswith("automatic, post+surface,").all()
+
+
 def test_what_the_image_does_not_show_is_not_analysed(hamlet, paths, tmp_path):
     holed = hamlet.post.copy()
     holed[:220, :220] = 0

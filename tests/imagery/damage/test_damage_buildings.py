@@ -65,7 +65,7 @@ def test_flat_ground_holds_no_roof(tmp_path):
     hamlet = build(columns=2, rows=2, collapsed=0)
     paths = write_all(hamlet, tmp_path)
     with SurfaceFile(paths["dsm"]) as surface:
-        surface.read = lambda grid: np.full((grid.height, grid.width), 100, np.float32)
+        surface.read = lambda grid, interpolated: np.full((grid.height, grid.width), 100, np.float32)
         with pytest.raises(NotEnoughDataError, match="no roof found"):
             extract_roofs(surface, None, None)
 
