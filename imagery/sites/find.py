@@ -21,6 +21,8 @@ from imagery.sites.suitability import Layers, Reason, Suitability, assess, read_
 __all__ = ["Rejected", "Site", "SitesResult", "find_sites", "place_sites"]
 
 MOST_SITES = 12
+MOST_REGIONS = 60
+ENOUGH = 3
 DIRECTED_SLOPE_PCT = 1.0  # from this mean slope the rows follow the contour
 
 
@@ -134,7 +136,8 @@ def place_sites(
     progress: Progress = SILENT,
 ) -> SitesResult:
     """Lay out the candidate sites of assessed ground and rank them."""
-    shapes = _drawn(ground, layers) if layers.site is not None else _found(ground, standards)
+    regions = _drawn(ground, layers) if layers.site is not None else _found(ground, standards)
+    shapes = [part for region in regions[:MOST_REGIONS] for part in _settlements(region, standards)][:MOST_REGIONS]
     scorer = Scorer(ground, standards, people)
     table = [scorer.factors(shape) for shape in shapes]
     order = sorted(range(len(shapes)), key=lambda k: -total_score(table[k]))
@@ -142,8 +145,11 @@ def place_sites(
         order = order[:MOST_SITES]
     sites: list[Site] = []
     rejected: list[Rejected] = []
+    enough = ENOUGH * (people or standards["max_site_persons"])  # alternatives to compare, not every field in sight
     with progress.stage("layout", len(order), "sites") as advance:
         for k in order:
+            if layers.site is None and sum(site.persons for site in sites) >= enough:
+                break
             placed = _place(shapes[k], ground, standards)
             if isinstance(placed, str):
                 centre = shapes[k].centroid
@@ -221,6 +227,20 @@ def _found(ground: Suitability, standards: Standards) -> list[shapely.Polygon]:
         smooth = region.buffer(-step, join_style="mitre").simplify(step)
         shapes += [part for part in shapely.get_parts(smooth) if part.area >= 0.9 * standards["min_site_area_m2"]]
     return sorted(shapes, key=lambda shape: -shape.area)
+
+
+def _settlements(region: shapely.Polygon, standards: Standards) -> list[shapely.Polygon]:
+    """A region in square parts that each hold at most the persons of one settlement; itself if it is small enough."""
+    most = standards["max_site_persons"] * standards["area_per_person_m2"] * 1.02
+    if region.area <= most:
+        return [region]
+    side = math.sqrt(most)
+    u0, v0, u1, v1 = region.bounds
+    u, v = (grid.ravel() for grid in np.meshgrid(np.arange(u0, u1, side), np.arange(v0, v1, side)))
+    shapely.prepare(region)
+    parts = shapely.get_parts(shapely.intersection(region, shapely.box(u, v, u + side, v + side)))
+    large = [part for part in parts if part.geom_type == "Polygon" and part.area >= 0.1 * most]
+    return sorted(large, key=lambda part: -part.area)
 
 
 def no_site_message(result: SitesResult) -> str:
