@@ -19,7 +19,6 @@ from planner.timing import Motion, path_seconds
 __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
-FINALISTS = 5
 SHORTEST_M = 0.1
 MANY_LINES = 500  # from which on one sweep is routed only
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
@@ -79,7 +78,8 @@ def choose(
     """
     sweeps = _promising(task)
     lines = max(len(sweeps[0][1].lines), 1)
-    limit = int(np.clip(600 / lines, 5 if lines < MANY_LINES else 1, 24))
+    limit = int(np.clip(600 / lines, 4 if lines < MANY_LINES else 1, 18))
+    finalists = 4 if lines < 60 else 2
     cells = cells_of(task.area)
     routed: list[tuple[float, int, Sweep]] = []
     incomplete: list[tuple[float, int]] = []
@@ -96,7 +96,7 @@ def choose(
             advance(1)
     if not routed:
         return route(task, _patched(sweeps[min(incomplete)[1]][1], cells, task), thorough=True)
-    return min((route(task, sweep, thorough=True) for _, _, sweep in sorted(routed)[:FINALISTS]), key=cost)
+    return min((route(task, sweep, thorough=True) for _, _, sweep in sorted(routed)[:finalists]), key=cost)
 
 
 def _patched(sweep: Sweep, cells: Cells, task: Task) -> Sweep:
