@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -301,6 +301,10 @@ def _roads(s: _Subject) -> Iterator[Rule]:
     steep = [float(grades(s.ground, road).max()) for road in roads]
     worst = int(np.argmax(steep))
     yield s.rule("road_grade", "Grade of a truck road", "<=", "road_max_grade_pct", steep[worst], f"road {worst + 1}")
+    yield s.rule(
+        "turning_radius", "Turning radius of a truck road", ">=", "road_turning_radius_m", None,
+        note="lines are drawn with corners: set the curves out on the ground",
+    )  # fmt: skip
     joined = {"joined": 1.0, "unknown": math.nan}[s.access.status]
     yield s.rule(
         "access", "The road network is joined to the outside road", "==", 1.0, joined, unit="yes",
@@ -379,6 +383,7 @@ def _comfort(s: _Subject) -> Iterator[Rule]:
     for kind, count in facility_counts(s.layout.persons, s.standards).items():
         if count:
             placed = sum(place.kind == kind for place in s.layout.facilities)
-            yield s.rule(
-                f"facility_{kind}", f"Places for {kind}", ">=", float(count), float(placed), unit="places",
-            )  # fmt: skip
+            rule = s.rule(f"facility_{kind}", f"Places for {kind}", ">=", float(count), float(placed), unit="places")
+            if placed < count:  # a survey cannot tell what stands nearby
+                rule = replace(rule, verdict="unknown", note=f"{count - placed} more must be found near the site")
+            yield rule
