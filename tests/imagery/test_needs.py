@@ -75,7 +75,9 @@ def test_occupants_come_from_the_user_then_area_and_floors(tmp_path: Path) -> No
 def test_the_order_sheet(tmp_path: Path) -> None:
     damage = damage_file(tmp_path / "damage.gpkg", [graded("destroyed")] * 50)
     needs = compute_needs(damage, out=tmp_path / "needs.csv")
-    rows = {row["item"]: row for row in csv.DictReader((tmp_path / "needs.csv").read_text(encoding="utf-8").splitlines())}
+    rows = {
+        row["item"]: row for row in csv.DictReader((tmp_path / "needs.csv").read_text(encoding="utf-8").splitlines())
+    }
     people = needs.displaced.p50
     households = -(-people // 5)
     tent = rows["family tent, 16 m2 floor, fire retardant"]
