@@ -13,22 +13,17 @@ from imagery.core.files import atomic_path
 __all__ = ["Features", "extract", "load_features", "save_features"]
 
 DESCRIPTOR_SCALE = 512.0  # RootSIFT has unit length; times this, its 128 entries use the range of a byte well
-BLUR_LONG_SIDE_PX = 667
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
     """Key points of a photo.
 
-    Attributes: xy: (n, 2) float32 pixels of the full-size photo; descriptors: (n, 128) uint8 RootSIFT; colours: (n,)
-    uint8 grey values around the points; sharpness: variance of the Laplacian of the reduced image relative to the
-    variance of its grey values; blurred photos have a small one.
+    Attributes: xy: (n, 2) float32 pixels of the full-size photo; descriptors: (n, 128) uint8 RootSIFT.
     """
 
     xy: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
-    colours: NDArray[np.uint8]
-    sharpness: float
 
 
 def extract(path: str | Path, *, long_side_px: int = 1333, count: int = 2500) -> Features:
@@ -44,33 +39,22 @@ def extract(path: str | Path, *, long_side_px: int = 1333, count: int = 2500) ->
     sift = cv2.SIFT.create(count, 3, 0.02, 10, 1.6, enable_precise_upscale=True)
     points, raw = sift.detectAndCompute(_stretched(grey), None)
     if raw is None or not points:
-        empty = np.zeros(0, np.uint8)
-        return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), empty, _sharpness(grey))
+        return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
     xy = np.array([point.pt for point in points], np.float32)[:count]
-    near = np.clip(np.rint(xy).astype(int), 0, [size[0] - 1, size[1] - 1])
-    colours = cv2.blur(grey, (5, 5))[near[:, 1], near[:, 0]]
     to_full = np.array([width / size[0], height / size[1]], np.float32)
-    return Features(
-        (xy + 0.5) * to_full - 0.5, _root_sift(np.asarray(raw[:count], np.float32)), colours, _sharpness(grey)
-    )
+    return Features((xy + 0.5) * to_full - 0.5, _root_sift(np.asarray(raw[:count], np.float32)))
 
 
 def save_features(path: str | Path, features: Features) -> None:
     """Write features as `.npz`, atomically."""
     with atomic_path(path) as temporary:
-        np.savez(
-            temporary,
-            xy=features.xy,
-            descriptors=features.descriptors,
-            colours=features.colours,
-            sharpness=np.float64(features.sharpness),
-        )
+        np.savez(temporary, xy=features.xy, descriptors=features.descriptors)
 
 
 def load_features(path: str | Path) -> Features:
     """Read what `save_features` wrote."""
     with np.load(path) as arrays:
-        return Features(arrays["xy"], arrays["descriptors"], arrays["colours"], float(arrays["sharpness"]))
+        return Features(arrays["xy"], arrays["descriptors"])
 
 
 def _stretched(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,9 +70,3 @@ def _root_sift(raw: NDArray[np.float32]) -> NDArray[np.uint8]:
     """RootSIFT (Arandjelovic and Zisserman 2012): the square root of the L1-normalised descriptor, as bytes."""
     root = np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-9))
     return np.minimum(np.rint(root * DESCRIPTOR_SCALE), 255).astype(np.uint8)
-
-
-def _sharpness(grey: NDArray[np.uint8]) -> float:
-    shrink = min(1.0, BLUR_LONG_SIDE_PX / max(grey.shape))
-    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return float(cv2.Laplacian(small, cv2.CV_32F).var() / max(float(small.var()), 1.0))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-__all__ = ["pairs_by_likeness", "pairs_by_position"]
+__all__ = ["pairs_by_position"]
 
 SECTORS = 8
 CANDIDATES = 40
@@ -33,27 +33,4 @@ def pairs_by_position(positions: NDArray[np.float64], reach_m: float = np.inf) -
         first = {int(s): j for s, (_, j) in reversed(list(zip(sector, others, strict=True)))}
         for j in [j for _, j in others[:2]] + list(first.values()):
             pairs.add((min(i, j), max(i, j)))
-    return np.array(sorted(pairs), np.int32).reshape(-1, 2)
-
-
-def pairs_by_likeness(
-    descriptors: list[NDArray[np.uint8]], neighbours: int = 8, sample: int = 300
-) -> NDArray[np.int32]:
-    """Pairs (m x 2, i < j, sorted) of photos that share most of their strongest features, for photos without position.
-
-    Every photo is compared with every other by `sample` descriptors, so this grows with the square of their number.
-    """
-    n = len(descriptors)
-    few = [d[:: max(1, len(d) // sample)][:sample].astype(np.float32) for d in descriptors]
-    few = [d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1) for d in few]
-    score = np.zeros((n, n))
-    for i in range(n):
-        for j in range(i + 1, n):
-            if len(few[i]) and len(few[j]):
-                score[i, j] = score[j, i] = (np.max(few[i] @ few[j].T, axis=1) > 0.9).sum()
-    pairs = set()
-    for i in range(n):
-        for j in np.argsort(-score[i], kind="stable")[:neighbours]:
-            if score[i, j] >= 4:
-                pairs.add((min(i, int(j)), max(i, int(j))))
     return np.array(sorted(pairs), np.int32).reshape(-1, 2)

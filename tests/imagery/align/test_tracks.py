@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagery.align.match import _mutual
-from imagery.align.pairs import pairs_by_likeness, pairs_by_position
+from imagery.align.pairs import pairs_by_position
 from imagery.align.tracks import join
 
 
@@ -63,12 +63,3 @@ def test_neighbouring_lines_are_paired() -> None:
 def test_nothing_is_paired_beyond_reach() -> None:
     assert len(pairs_by_position(np.array([[0.0, 0], [10, 0], [500, 0]]), reach_m=50)) == 1
     assert len(pairs_by_position(np.zeros((1, 2)))) == 0
-
-
-def test_photos_without_position_are_paired_by_likeness() -> None:
-    rng = np.random.default_rng(0)
-    shared = [rng.integers(0, 120, (80, 128)) for _ in range(3)]  # photos k and k + 1 share shared[k]
-    photos = [np.vstack([shared[max(k - 1, 0)], shared[min(k, 2)]]).astype(np.uint8) for k in range(4)]
-    pairs = {tuple(pair) for pair in pairs_by_likeness(photos).tolist()}
-    assert {(0, 1), (1, 2), (2, 3)} <= pairs
-    assert (0, 3) not in pairs
