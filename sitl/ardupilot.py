@@ -21,6 +21,7 @@ __all__ = ["ArduPilot", "find_binary"]
 
 BINARY_VARIABLE = "SKYRELIEF_ARDUCOPTER"
 _STARTING_S = 30.0
+_UNUSED_PORTS = (1, 2, 5, 6)  # 3 and 4 carry the simulated GPS receivers
 
 # What a simulated quadcopter needs to count as calibrated and ready, and to take photos.
 _DEFAULTS: dict[str, float] = {
@@ -28,14 +29,15 @@ _DEFAULTS: dict[str, float] = {
     "FRAME_TYPE": 0,
     "BATT_MONITOR": 4,
     "CAM1_TYPE": 1,
+    "CAM2_TYPE": 0,  # unless both are given, 4.7 takes CAM1_TYPE for one to convert, and resets it
     "FS_THR_ENABLE": 1,
     "MOT_THST_EXPO": 0.65,
     "MOT_THST_HOVER": 0.39,
     "MOT_BAT_VOLT_MIN": 9.6,
     "MOT_BAT_VOLT_MAX": 12.8,
     **{f"RC{n}_{name}": value for n in range(1, 9) for name, value in (("MIN", 1000), ("MAX", 2000), ("TRIM", 1500))},
-    **{f"INS_ACC{n}OFFS_{axis}": 0.001 for n in ("", "2", "3") for axis in "XYZ"},
-    **{f"INS_ACC{n}SCAL_{axis}": 1.001 for n in ("", "2", "3") for axis in "XYZ"},
+    **{f"INS_ACC{n}OFFS_{axis}": 0.001 for n in ("", "2") for axis in "XYZ"},
+    **{f"INS_ACC{n}SCAL_{axis}": 1.001 for n in ("", "2") for axis in "XYZ"},
     **{f"COMPASS_OFS{n}_{axis}": v for n in ("", "2", "3") for axis, v in (("X", 5), ("Y", 13), ("Z", -18))},
 }
 
@@ -85,7 +87,7 @@ class ArduPilot:
         self._folder = Path(tempfile.mkdtemp(prefix="arducopter-"))
         defaults = self._folder / "defaults.parm"
         defaults.write_text("".join(f"{name} {value:g}\n" for name, value in self._parameters.items()))
-        unused = [part for n in range(1, 7) for part in (f"--serial{n}", "none")]
+        unused = [part for n in _UNUSED_PORTS for part in (f"--serial{n}", "none")]
         with (self._folder / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the program that the user named
                 [
