@@ -68,12 +68,18 @@ class Ground:
         raise AssertionError(f"{name} was not set")
 
     def wait_ready(self) -> None:
-        """Until SYS_STATUS says that every pre-arm check passes."""
+        """Until every pre-arm check passes, and the position is known: in STABILIZE, health does not speak of that."""
         self.command(511, 1, 2e5)
         ok = self.await_message(
             "SYS_STATUS", where=lambda m: bool(m.onboard_control_sensors_health & 0x10000000), wait_s=READY_S
         )
         assert ok is not None, [m.text for m in self.log if m.get_type() == "STATUSTEXT"]
+        self.command(511, 193, 2e5)
+        placed = self.await_message(
+            "EKF_STATUS_REPORT", where=lambda m: bool(m.flags & 0x210) and not m.flags & 0x80, wait_s=READY_S
+        )
+        assert placed is not None, "no absolute position"
+        self.command(511, 193, -1)
 
     def heartbeat(self, where: Callable[[Any], bool], wait_s: float = 10.0) -> Any:
         return self.await_message("HEARTBEAT", where=where, wait_s=wait_s)

@@ -164,7 +164,7 @@ def test_beyond_the_end(ground: Ground) -> None:
     ground.upload([HOME_ITEM, waypoint(1)])
     ground.quiet()
     ground.send("mission_request_int", 9, MISSION)
-    assert ground.ack() == ERROR
+    assert ground.ack() in (ERROR, INVALID_SEQUENCE)  # ArduCopter 4.6, and 4.7 as for the other kinds
     for kind in (FENCE, RALLY):
         ground.send("mission_request_int", 9, kind)
         assert ground.ack(kind) == INVALID_SEQUENCE
@@ -238,10 +238,10 @@ def test_a_failed_fence_upload_leaves_the_old_one(ground: Ground) -> None:
     assert len(ground.download(FENCE)) == 4
 
 
-def test_circles_that_replace_a_polygon_are_lost(ground: Ground) -> None:
+def test_circles_that_replace_a_polygon_may_be_lost(ground: Ground) -> None:
     assert ground.upload(corners(), FENCE) == ACCEPTED
     assert ground.upload([circle(60)], FENCE) == ACCEPTED
-    assert ground.download(FENCE) == []
+    assert len(ground.download(FENCE)) in (0, 1)  # ArduCopter 4.6 loses it, 4.7 keeps it
     ground.clear(FENCE)
     assert ground.upload([circle(60)], FENCE) == ACCEPTED
     assert len(ground.download(FENCE)) == 1
