@@ -14,6 +14,7 @@ from imagery.core.files import write_text
 
 __all__ = ["align_info", "quality_of", "verdict", "write_quality_page"]
 
+SPARSE = 0.5  # measured share of the surface below which it is more guess than measurement
 MAP_WIDTH_PX = 760
 ARROW_SCALES = (1, 2, 5, 10, 20, 50, 100)
 
@@ -73,7 +74,7 @@ def quality_of(
         "completeness": surface.get("completeness"),
         "vertical_datum": info["vertical_datum"],
         "warnings": info["warnings"],
-        "verdict": verdict(info),
+        "verdict": verdict({**info, "completeness": surface.get("completeness")}),
         "seconds": {name: round(stage.seconds, 2) for name, stage in stages.items()},
         "cpu_seconds": {name: round(stage.cpu_seconds, 2) for name, stage in stages.items()},
         "resumed": [name for name, stage in stages.items() if stage.resumed],
@@ -92,6 +93,12 @@ def verdict(info: dict[str, Any]) -> list[str]:
     else:
         said.append(
             f"The photos fit each other only to {residual:.1f} pixels: look for doubled edges before measuring in the mosaic."
+        )
+    measured = info.get("completeness")
+    if measured is not None and measured < SPARSE:
+        said.append(
+            f"Only {measured:.0%} of the surface is measured, the rest is filled in between: do not rely on heights, and fly "
+            "with more overlap."
         )
     weak = [photo["file"] for photo in info["per_photo"] if photo["ties"] < 60]
     if weak:

@@ -21,12 +21,13 @@ import shapely.geometry
 from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame, check_lon_lat
 
-__all__ = ["Area", "parse_home", "read_area", "read_corridor", "read_zones"]
+__all__ = ["Area", "check_not_swapped", "parse_home", "read_area", "read_corridor", "read_zones"]
 
 LARGEST_FILE = 400_000_000  # bytes, unpacked
 SMALLEST_M2, LARGEST_M2 = 10.0, 1.5e9
 METRES_PER_DEGREE = 111_320.0
 NEAR_DEG = 0.5
+POLAR_DEG = 75.0  # beyond it hardly anybody lives: a coordinate there is more likely swapped
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".zip", ".fgb")
 
 DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
@@ -66,7 +67,11 @@ def read_area(path: str | Path) -> Area:
     _check_size(merged, path)
     home = _home(shapes, path)
     if home is not None:
-        _check_near(merged, home, path)
+        check_not_swapped(merged, home, path)
+    elif abs(merged.centroid.y) > POLAR_DEG:
+        warnings.append(
+            f"the area lies at latitude {merged.centroid.y:.2f}, longitude {merged.centroid.x:.2f}: are the two swapped?"
+        )
     return Area(path.stem, merged, home, tuple(warnings))
 
 
@@ -438,7 +443,7 @@ def _home(shapes: Shapes, path: Path) -> tuple[float, float] | None:
     return None
 
 
-def _check_near(area: shapely.Geometry, home: tuple[float, float], path: Path) -> None:
+def check_not_swapped(area: shapely.Geometry, home: tuple[float, float], path: Path) -> None:
     """Raise BadInputError where the home tells that the area's latitude and longitude are swapped."""
     if area.distance(shapely.Point(home)) > 0.2:
         turned = shapely.transform(area, lambda points: points[:, ::-1])

@@ -13,10 +13,13 @@ from sitl.autopilot import Copter, Place
 from sitl.endpoint import serve
 from sitl.faults import bad_link, link_faults, parse_fault, put_in_trouble
 
-__all__ = ["DEFAULT_HOME", "parse_home", "start_fleet"]
+__all__ = ["BATTERY_MAH", "DEFAULT_HOME", "parse_home", "start_fleet"]
 
 DEFAULT_HOME = "-35.363262,149.165237,584,353"
 """Where ArduPilot's own simulator starts too."""
+
+BATTERY_MAH = 14_000
+"""A survey drone's battery, good for about half an hour; ArduPilot's default of 3300 lasts seven minutes."""
 
 _SPACING_M, _PORT_STEP = 5.0, 10  # ports as ArduPilot's own simulator numbers its instances
 
@@ -59,6 +62,7 @@ def start_fleet(
             "CAM1_TYPE": 1,
             "SYSID_THISMAV": number + 1,
             "BATT_FS_LOW_ACT": 2,
+            "BATT_CAPACITY": BATTERY_MAH,
             # Sped up, a ground station that pauses for a moment on a busy computer would be taken for lost.
             "FS_GCS_ENABLE": float(speedup <= 5),
         }

@@ -68,7 +68,7 @@ def gather(named: dict[str, Photo]) -> tuple[Shots, list[Dropped]]:
         few = "none of the photos has" if not placed else f"only {len(placed)} of {len(named)} photos have"
         raise NotEnoughDataError(
             f"{few} a GPS position (3 are the least): "
-            "write positions into them first (`skyrelief geotag PHOTOS --log FILE`)"
+            "write positions into the photos' EXIF first, from the flight's photo log"
         )
     lon, lat = np.array([photo.lon for photo in placed], float), np.array([photo.lat for photo in placed], float)
     frame = LocalFrame.around(lon, lat)

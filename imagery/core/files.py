@@ -32,6 +32,7 @@ DISK_REASONS = {
     errno.EDQUOT: "the disk quota is used up: free some space and give the command again",
     errno.EFBIG: "the file would be larger than the file system allows: choose another output",
     errno.EACCES: "no permission to write there: choose another output",
+    errno.EPERM: "no permission to write there: choose another output",
     errno.EROFS: "the disk is read-only: choose another output",
     errno.EEXIST: "a file of that name is in the way: choose another output",
     errno.ENOTDIR: "a part of this path is a file, not a folder: choose another output",
@@ -53,17 +54,20 @@ def explained_disk_errors(path: str | Path) -> Iterator[None]:
         raise
     except Exception as error:
         why = DISK_REASONS.get(error.errno or 0) if isinstance(error, OSError) else None
-        if why is None and _free_bytes(Path(path)) < NEARLY_FULL_BYTES:
+        if isinstance(error, FileNotFoundError) and Path(path).name in Path(error.filename or "").name:
+            why = "nothing can be made there: choose another output"
+        if why is None and _nearly_full(Path(path)):
             why = FULL
         if why is None:
             raise
         raise OutputError(f"{path}: {why}") from error
 
 
-def _free_bytes(path: Path) -> int:
-    """Free space on the disk that holds `path` or the nearest parent that exists."""
+def _nearly_full(path: Path) -> bool:
+    """Whether the disk that holds `path`, or the nearest parent that exists, has next to no space left."""
     existing = next((folder for folder in (path, *path.absolute().parents) if folder.exists()), Path())
-    return shutil.disk_usage(existing).free
+    usage = shutil.disk_usage(existing)
+    return usage.total > 0 and usage.free < NEARLY_FULL_BYTES  # systems such as /proc have no size at all
 
 
 @contextmanager

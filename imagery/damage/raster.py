@@ -6,6 +6,7 @@ that one window spans. Memory is bounded by the window, whatever the file's size
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 
 from imagery.core.errors import BadInputError
@@ -262,12 +263,14 @@ def _opened(path: Path) -> rasterio.DatasetReader:
     if not path.is_file():
         raise BadInputError(f"{path}: no such file")
     try:
-        source = rasterio.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, as an error
+            source = rasterio.open(path)
     except RasterioIOError:
         raise BadInputError(f"{path}: not a raster that can be read: give a GeoTIFF") from None
     if source.crs is None or source.transform.is_identity:
         source.close()
-        raise BadInputError(f"{path}: has no coordinate system: georeference it first (`gdal_edit -a_srs`)")
+        raise BadInputError(f"{path}: has no coordinate system: georeference it first")
     return source
 
 

@@ -1,6 +1,7 @@
 """The analysis grid: square cells of about a metre in a metric CRS, and rasters and vectors brought onto it."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 from shapely.geometry.base import BaseGeometry
 
@@ -48,6 +49,10 @@ class Grid:
         Cells are `cell_m`, or as large as the raster's own where that is coarser, or larger for a very large area.
         """
         with open_raster(raster) as source:
+            if source.dataset.count > 2:
+                raise BadInputError(
+                    f"{raster}: a surface model has one band, this has {source.dataset.count}: is it an image?"
+                )
             crs = pyproj.CRS.from_wkt(source.crs.to_wkt())
             lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*source.centre())
             if not _is_metric(crs):
@@ -174,10 +179,12 @@ class open_raster:  # noqa: N801 - used as a function, like rasterio.open
         if not self.path.exists():
             raise BadInputError(f"{self.path}: there is no such file")
         try:
-            self.dataset = rasterio.open(self.path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, as an error
+                self.dataset = rasterio.open(self.path)
         except RasterioError as error:
             raise BadInputError(f"{self.path}: not a raster that can be read ({error})") from None
-        if self.dataset.crs is None:
+        if self.dataset.crs is None or self.dataset.transform.is_identity:
             self.dataset.close()
             raise BadInputError(f"{self.path}: has no coordinate reference system: georeference it first")
         self.crs = self.dataset.crs

@@ -221,6 +221,7 @@ def _fly(stage: _Stage, world: "World") -> None:
     from sitl.autopilot.copter import Copter
     from sitl.autopilot.place import Place
     from sitl.endpoint import serve
+    from sitl.fleet import BATTERY_MAH
 
     operation = stage.operation
     stage.say("3. the flights, on a simulated copter over MAVLink")
@@ -228,7 +229,7 @@ def _fly(stage: _Stage, world: "World") -> None:
     planned = taken = 0
     for path in missions:
         place = Place(world.home.lat_deg, world.home.lon_deg, world.home.height_amsl_m)
-        copter = Copter(place, parameters={"CAM1_TYPE": 1}, seed=stage.demo.seed)
+        copter = Copter(place, parameters={"CAM1_TYPE": 1, "BATT_CAPACITY": BATTERY_MAH}, seed=stage.demo.seed)
         with serve(copter, "tcp:127.0.0.1:0", speedup=stage.demo.speedup) as endpoint:
             _command(stage, "fly", path, "--connect", endpoint.url, "-o", operation.flights)
             log = fly(

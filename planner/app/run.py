@@ -115,7 +115,9 @@ def command(function: Callable[..., dict[str, Any] | None]) -> Callable[..., Non
             print(f"skyrelief: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            print("skyrelief: stopped; give the same command again to go on", file=sys.stderr)
+            print(
+                "skyrelief: stopped; nothing half-made was left (`stitch` goes on from its last step)", file=sys.stderr
+            )
             raise typer.Exit(130) from None
         except OSError as error:
             if debug or error.errno not in DISK_REASONS:

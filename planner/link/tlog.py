@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from imagery.core.files import explained_disk_errors
 
@@ -19,16 +19,18 @@ class TelemetryLog:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        with explained_disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
+        self._file: BinaryIO | None = None
+        self._closed = False
         self._synced = time.monotonic()
 
     def append(self, frame: bytes) -> None:
         """Add one frame with the present time."""
         with self._lock:
-            if self._file.closed:
+            if self._closed:
                 return
+            if self._file is None:
+                self._open()
+            assert self._file is not None
             self._file.write(struct.pack(">Q", time.time_ns() // 1000) + frame)
             if time.monotonic() - self._synced >= 1:
                 self._sync()
@@ -36,7 +38,8 @@ class TelemetryLog:
     def close(self) -> None:
         """Force everything to disk and close; closing twice is harmless."""
         with self._lock:
-            if not self._file.closed:
+            self._closed = True
+            if self._file is not None and not self._file.closed:
                 self._sync()
                 self._file.close()
 
@@ -48,7 +51,14 @@ class TelemetryLog:
     ) -> None:
         self.close()
 
+    def _open(self) -> None:
+        """Open at the first frame, so that a vehicle never heard leaves no empty file."""
+        with explained_disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("ab")
+
     def _sync(self) -> None:
+        assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         self._synced = time.monotonic()

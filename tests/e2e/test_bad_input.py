@@ -99,6 +99,22 @@ def test_latitude_and_longitude_swapped(tmp_path: Path) -> None:
     refused(skyrelief("plan", area, "-o", tmp_path / "out"), 2, "swapped.geojson", "latitude", out=tmp_path / "out")
 
 
+def test_swapped_area_told_by_its_home_or_its_latitude(tmp_path: Path) -> None:
+    ring = [[27.70, 85.30], [27.70, 85.303], [27.703, 85.303], [27.703, 85.30], [27.70, 85.30]]
+    area = area_file(tmp_path / "kathmandu.geojson", ring)
+    done = skyrelief("plan", area, "-o", tmp_path / "out", "--home", "27.70,85.30")
+    refused(done, 2, "kathmandu.geojson", "swapped", out=tmp_path / "out")
+    assert "swapped?" in skyrelief("plan", area, "-o", tmp_path / "out").stderr
+
+
+def test_place_where_nothing_can_be_written(square: Path) -> None:
+    refused(skyrelief("plan", square, "-o", "/proc/survey"), 2, "/proc/survey", "choose another output")
+
+
+def test_no_format_at_all(square: Path, tmp_path: Path) -> None:
+    refused(skyrelief("plan", square, "-o", tmp_path / "out", "--formats", ""), 2, "format", out=tmp_path / "out")
+
+
 def test_kml_without_polygon(tmp_path: Path) -> None:
     kml = (
         '<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark>'
@@ -136,6 +152,8 @@ def test_unreachable_vehicle(square: Path, tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"tcp:127.0.0.1:{taken.getsockname()[1]}"
         refused(skyrelief("upload", flight, "--connect", url), 3, url.split(":")[1])
+        done = skyrelief("fly", flight, "--connect", url, "-o", tmp_path / "flown", "--yes")
+        refused(done, 3, url.split(":")[1], out=tmp_path / "flown")
 
 
 def full_disk(folder: Path) -> bool:

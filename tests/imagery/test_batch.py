@@ -103,7 +103,7 @@ def test_a_rerun_does_nothing_and_a_new_photo_reuses_the_rest(job: tuple[Path, P
 def test_photos_without_gps_say_what_to_do(tmp_path: Path) -> None:
     for source in sorted(CALITERRA.iterdir())[:4]:
         without_gps(source, tmp_path / source.name)
-    with pytest.raises(NotEnoughDataError, match="geotag"):
+    with pytest.raises(NotEnoughDataError, match="positions into"):
         stitch(tmp_path, tmp_path / "out", PREVIEW)
 
 

@@ -48,7 +48,7 @@ def run_command(
     formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
-    from planner.area import parse_home, read_zones
+    from planner.area import check_not_swapped, parse_home, read_zones
     from planner.survey import SurveySpec, plan_survey
 
     if gsd is not None and height is not None:
@@ -58,6 +58,9 @@ def run_command(
     chosen_camera, chosen_drone = _equipment(camera, drone)
     shown_gsd = 2.0 if gsd is None and height is None else gsd
     wanted_area = _area(area, pattern, chosen_camera, shown_gsd, height)
+    wanted_home = parse_home(home) if home else None
+    if wanted_home is not None:
+        check_not_swapped(wanted_area.polygon, wanted_home, area)
     zones = [read_zones(path, wanted_area) for path in no_fly or []]
     wind_m_s, wind_from = _wind(wind)
     spec = SurveySpec(
@@ -70,7 +73,7 @@ def run_command(
         sidelap=side,
         pattern=pattern,
         angle_deg=_angle(angle),
-        home=parse_home(home) if home else None,
+        home=wanted_home,
         no_fly=_union(zones),
         clearance_m=clearance,
         wind_m_s=wind_m_s,
@@ -191,6 +194,8 @@ def _union(zones: list[Any]) -> Any:
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     unknown = [part for part in wanted if part not in FORMATS]
+    if not wanted:
+        raise BadInputError(f"no format given: choose of {', '.join(FORMATS)}")
     if unknown:
         raise BadInputError(f"unknown format {unknown[0]!r}: choose of {', '.join(FORMATS)}")
     return wanted
