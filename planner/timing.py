@@ -17,6 +17,8 @@ from imagery.core.errors import BadInputError
 __all__ = ["CORNER_DEG", "CORNER_M", "Motion", "path_seconds", "straightened"]
 
 CORNER_DEG, CORNER_M = 30.0, 20.0
+# As ArduCopter does by default: motors spool up, RTL_LOIT_TIME above home, LAND_SPEED below LAND_ALT_LOW.
+SPOOL_UP_S, PAUSE_S, LOW_M, LAND_M_S = 2.0, 5.0, 10.0, 0.5
 
 Point = tuple[float, float]
 
@@ -26,8 +28,7 @@ class Motion:
     """How the drone moves.
 
     Attributes: speed_m_s: commanded ground speed; acceleration_m_s2; max_airspeed_m_s: what it can hold against wind;
-    climb_m_s, descent_m_s: vertical speeds in AUTO; land_m_s: the last metres; wind_east_m_s, wind_north_m_s: where the wind
-    blows to.
+    climb_m_s, descent_m_s: vertical speeds in AUTO; wind_east_m_s, wind_north_m_s: where the wind blows to.
     """
 
     speed_m_s: float
@@ -63,8 +64,10 @@ class Motion:
         return np.where(length >= speed**2 / accel, cruising, 2 * np.sqrt(length / accel))
 
     def take_off_and_land_s(self, height_m: float) -> float:
-        """Seconds of the climb from home to `height_m` above it and of the descent back."""
-        return height_m / self.climb_m_s + height_m / self.descent_m_s
+        """Seconds of the climb from home to `height_m` above it, and of the descent back with a pause above home before it."""
+        low_m = min(height_m, LOW_M)
+        landing_s = (height_m - low_m) / self.descent_m_s + low_m / min(LAND_M_S, self.descent_m_s)
+        return SPOOL_UP_S + height_m / self.climb_m_s + PAUSE_S + landing_s
 
 
 def straightened(path: ArrayLike) -> list[Point]:
