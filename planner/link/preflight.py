@@ -18,6 +18,8 @@ from planner.mission import FencePolygon, Mission, has_position
 __all__ = ["Check", "Verdict", "preflight"]
 
 _PREARM_HEALTHY = 0x10000000
+_EKF_STATUS = 193
+_EKF_POSITION, _EKF_NO_POSITION = 0x210, 0x80  # flags: absolute or predicted to be; held constant for want of one
 _FARTHEST_HOME_M = 50.0
 _RUN_PREARM_CHECKS = 401
 
@@ -72,8 +74,12 @@ def _readiness(vehicle: Vehicle, wait_s: float) -> Check:
 
 
 def _healthy(vehicle: Vehicle) -> bool:
+    """Whether the checks pass and the position is known; in modes that need none, the autopilot's health does not tell that."""
     status = vehicle.link.master.messages.get("SYS_STATUS")
-    return bool(status and status.onboard_control_sensors_health & _PREARM_HEALTHY)
+    if not (status and status.onboard_control_sensors_health & _PREARM_HEALTHY):
+        return False
+    estimate: Any = vehicle.request_once(_EKF_STATUS, "EKF_STATUS_REPORT", 0.5)
+    return estimate is None or bool(estimate.flags & _EKF_POSITION and not estimate.flags & _EKF_NO_POSITION)
 
 
 def _gps(vehicle: Vehicle) -> Check:
