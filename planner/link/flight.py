@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagery.core.errors import LinkError
+from imagery.core.errors import BadInputError, LinkError
+from imagery.core.photolog import read_photo_log
 from imagery.core.progress import SILENT, Progress
 from planner.link.preflight import Check, Verdict, preflight
 from planner.link.recorder import PhotoRecorder
@@ -115,10 +116,12 @@ def fly(
     `confirm` is asked once, after preflight and upload and just before arming; `on_checks` gets the preflight's table, `on_event`
     the status several times a second. A vehicle that is not simulated is only armed with `allow_real`. Raises LinkError when the
     vehicle refuses, the link fails for longer than `lost_timeout_s`, or a preflight check fails; BadInputError for a mission that
-    cannot be sent.
+    cannot be sent and for a photo log that holds this flight already.
     """
     out_dir = Path(out_dir)
     photo_log, telemetry = out_dir / "photos.csv", out_dir / f"flight-{flight:02d}.tlog"
+    if photo_log.exists() and any(record.flight == flight for record in read_photo_log(photo_log)):
+        raise BadInputError(f"{photo_log}: holds photos of flight {flight} already: give another folder with -o")
     planned = len(planned_photos(mission))
     with TelemetryLog(telemetry) as log, connect(url, system=system, log=log) as vehicle:
         if not vehicle.ardupilot:

@@ -76,6 +76,9 @@ def test_upload_watch_and_fly(simulator: str, flight: Path, tmp_path: Path) -> N
     assert result["photos"] == result["photos_planned"] == len(records) > 10
     assert {record.flight for record in records} == {3}
     assert (out / "flight-03.tlog").stat().st_size > 1000
+    again = skyrelief("fly", flight, "--connect", simulator, "-o", out, "--yes")
+    assert again.returncode == 2 and "flight 3 already" in again.stderr
+    assert read_photo_log(out / "photos.csv") == records
 
 
 @pytest.mark.parametrize("simulator", [["--fault", "refuse-arming"]], indirect=True)

@@ -1,13 +1,15 @@
 """`skyrelief sitl`: simulated vehicles to fly, until Ctrl-C."""
 
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from imagery.core.errors import BadInputError
+from imagery.core.files import to_json
 from planner.app.run import Run, command
 
 FIRST_PORT = 5760
@@ -31,7 +33,7 @@ def run_command(
         Path | None, typer.Option("--ardupilot", help="A real ArduCopter SITL binary to run instead.")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65000, help="The first vehicle's TCP port.")] = FIRST_PORT,
-) -> dict[str, Any]:
+) -> None:
     """Run simulated vehicles and print what to connect to."""
     from sitl.fleet import start_fleet
 
@@ -39,6 +41,7 @@ def run_command(
         raise BadInputError(
             "--fault and --world are for the embedded simulator, not for a real ArduPilot (--ardupilot)"
         )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped by a script cleans up as Ctrl-C does
     with ExitStack() as stack:
         fleet = start_fleet(
             stack,
@@ -53,10 +56,11 @@ def run_command(
         for number, url in enumerate(fleet, 1):
             run.progress.note(f"vehicle {number}: skyrelief watch --connect {url}")
             run.say(url)
+        if run.json:
+            print(to_json({"urls": fleet}), flush=True)  # now, while there is something to connect to
         run.progress.note("Ctrl-C ends the simulation")
         try:
             while True:
                 time.sleep(1)
         except KeyboardInterrupt:
             run.progress.note("simulation ended")
-    return {"urls": fleet}
