@@ -59,7 +59,7 @@ def test_strangers_and_views_of_the_horizon_are_dropped() -> None:
 
 def test_too_few_positions_say_what_to_do() -> None:
     photos = {name: replace(photo, lat=None, lon=None) for name, photo in flight().items()}
-    with pytest.raises(NotEnoughDataError, match=r"none of the photos has a GPS position.*geotag"):
+    with pytest.raises(NotEnoughDataError, match=r"none of the photos has a GPS position.*positions into"):
         gather(photos)
 
 
