@@ -4,10 +4,10 @@ import functools
 import math
 import tomllib
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from imagery.core.catalogue import look_up
 from imagery.core.errors import BadInputError
 
 __all__ = ["Drone", "catalogue", "drone_for_camera", "find_drone", "load_drone"]
@@ -66,12 +66,7 @@ def catalogue() -> dict[str, Drone]:
 def find_drone(id: str) -> Drone:
     """A drone of the catalogue by its id; an unknown id raises BadInputError naming the nearest ones."""
     drones = catalogue()
-    key = id.strip().lower().replace(" ", "-").replace("_", "-")
-    if key in drones:
-        return drones[key]
-    near = get_close_matches(key, drones, n=4, cutoff=0.4) or [name for name in drones if key and key in name][:4]
-    hint = f": did you mean {', '.join(near)}?" if near else f"; there are {', '.join(drones)}"
-    raise BadInputError(f"unknown drone {id!r}{hint}")
+    return look_up("drone", id, drones, ", ".join(drones))
 
 
 def load_drone(path: str | Path) -> Drone:

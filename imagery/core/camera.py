@@ -8,13 +8,13 @@ import functools
 import math
 import tomllib
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imagery.core.catalogue import look_up
 from imagery.core.errors import BadInputError
 
 __all__ = ["Camera", "catalogue", "find_camera", "footprint_on_plane", "load_camera", "rotation_from_gimbal"]
@@ -219,12 +219,7 @@ def catalogue() -> dict[str, Camera]:
 def find_camera(id: str) -> Camera:
     """A camera of the catalogue by its id; an unknown id raises BadInputError naming the nearest ones."""
     cameras = catalogue()
-    key = id.strip().lower().replace(" ", "-").replace("_", "-")
-    if key in cameras:
-        return cameras[key]
-    near = get_close_matches(key, cameras, n=4, cutoff=0.4) or [name for name in cameras if key in name][:4]
-    hint = f": did you mean {', '.join(near)}?" if near else f"; there are {', '.join(list(cameras)[:4])} and others"
-    raise BadInputError(f"unknown camera {id!r}{hint}")
+    return look_up("camera", id, cameras, f"{', '.join(list(cameras)[:4])} and others")
 
 
 def load_camera(path: str | Path) -> Camera:
