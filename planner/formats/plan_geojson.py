@@ -1,6 +1,7 @@
-"""`plan.geojson`: area, no-fly zones, home, lines, flights and photos of a plan; and what `summary.json` says of it."""
+"""`plan.geojson`: area, no-fly zones, home, lines, flights and photos of a plan, written and read back."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,51 @@ import shapely
 import shapely.geometry
 from numpy.typing import NDArray
 
+from imagery.core.errors import BadInputError
 from imagery.core.files import to_json, write_text
-from planner.patterns.search import probability_of_detection
-from planner.survey import Flight, SurveyPlan
+from imagery.core.frame import LocalFrame, check_lon_lat
+from planner.area import Area
+from planner.formats.summary import read_request
+from planner.formats.text import read_json
+from planner.survey import Flight, SurveyPlan, SurveySpec
 
-__all__ = ["features", "summary", "write"]
+__all__ = ["SavedPlan", "features", "read", "write"]
 
-SEARCHES = ("parallel", "creeping", "square", "sector")
+GIVE = "the plan.geojson that `skyrelief plan` wrote, or its folder"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan read back; what a SurveyPlan has too has the same name and meaning here, in an own local frame.
+
+    Attributes: folder; summary: the content of summary.json; spec: the request, with the area less its no-fly zones, and these;
+    home: (longitude, latitude); home_amsl_m: nan where no elevation is known; area, no_fly, flights: in metres of the frame.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    spec: SurveySpec
+    frame: LocalFrame
+    home: tuple[float, float]
+    home_amsl_m: float
+    area: shapely.Geometry
+    no_fly: shapely.Geometry
+    flights: tuple[Flight, ...]
+
+    @property
+    def trigger_m(self) -> float:
+        """Distance between two photos of a line in metres."""
+        return float(self.summary["trigger_m"])
+
+    @property
+    def spacing_m(self) -> float:
+        """Distance between two lines in metres."""
+        return float(self.summary["line_spacing_m"])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before flying."""
+        return tuple(self.summary["warnings"])
 
 
 def write(plan: SurveyPlan, path: str | Path) -> None:
@@ -37,62 +76,103 @@ def features(plan: SurveyPlan) -> list[dict[str, Any]]:
     return found
 
 
-def summary(plan: SurveyPlan) -> dict[str, Any]:
-    """The figures of a plan. Overlaps and shares of the area are in percent; `seen1`: seen by at least one photo."""
-    spec, flights = plan.spec, plan.flights
-    overlap = plan.overlap
-    return {
-        "area_m2": round(plan.area.area, 1),
-        "flights": len(flights),
-        "photos": sum(len(flight.photos) for flight in flights),
-        "lines": sum(len(flight.lines) for flight in flights),
-        "length_m": round(sum(_length(flight.path) for flight in flights), 1),
-        "duration_s": round(sum(flight.duration_s for flight in flights), 1),
-        "cruise_s": round(sum(flight.cruise_s for flight in flights), 1),
-        "longest_flight_s": round(max(flight.duration_s for flight in flights), 1),
-        "gsd_cm": round(spec.camera.gsd_m(spec.height_agl_m) * 100, 3),
-        "height_agl_m": round(spec.height_agl_m, 2),
-        "speed_m_s": round(plan.motion.speed_m_s, 2),
-        "front_overlap": round(spec.front_overlap * 100, 2),
-        "sidelap": round(spec.sidelap * 100, 2),
-        "trigger_m": round(plan.trigger_m, 2),
-        "line_spacing_m": round(plan.spacing_m, 2),
-        "seen1": round(overlap.seen(1) * 100, 3),
-        "seen5": round(overlap.seen(5) * 100, 3),
-        "views": {
-            "cell_m": overlap.cells.cell_m,
-            "least": int(overlap.views[overlap.cells.inside].min()),
-            "median": float(np.median(overlap.views[overlap.cells.inside])),
-        },
-        "home": {"lat": plan.home[1], "lon": plan.home[0], "height_amsl_m": _known(plan.home_amsl_m)},
-        **_search(plan),
-        "warnings": list(plan.warnings),
-        "request": {
-            "area": spec.area.name,
-            "camera": spec.camera.id,
-            "drone": spec.drone.id,
-            "gsd_cm": spec.gsd_cm,
-            "height_m": spec.height_m,
-            "overlap": f"{spec.front_overlap * 100:g}/{spec.sidelap * 100:g}",
-            "pattern": spec.pattern,
-            "angle_deg": spec.angle_deg,
-            "clearance_m": spec.clearance_m,
-            "dem": spec.dem,
-            "wind_m_s": spec.wind_m_s,
-            "wind_from_deg": spec.wind_from_deg,
-            "speed_m_s": spec.speed_m_s,
-            "endurance_min": None if math.isinf(spec.usable_s) else round(spec.usable_s / 60, 2),
-            "drones": spec.drones,
-        },
-    }
+def read(path: str | Path) -> SavedPlan:
+    """Read a plan from its plan.geojson and the summary.json beside it; `path` is the file or the folder of both.
+
+    Places come back to a millimetre and heights to a centimetre; BadInputError where the files are not what `write` wrote.
+    """
+    path = Path(path)
+    path = path / "plan.geojson" if path.is_dir() else path
+    data, summary = read_json(path, GIVE), read_json(path.with_name("summary.json"), GIVE)
+    try:
+        return _saved(data["features"], summary, path.parent)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, shapely.GEOSException) as error:
+        reason = f"{type(error).__name__} {str(error)[:80]}"
+        raise BadInputError(f"{path}: is no plan, or a damaged one ({reason}): give {GIVE}") from None
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}: give {GIVE}") from None
 
 
-def _search(plan: SurveyPlan) -> dict[str, Any]:
-    """What a search pattern is worth; nothing for surveys."""
-    if plan.spec.pattern not in SEARCHES:
-        return {}
-    coverage, probability = probability_of_detection(plan.spec.footprint_m[0], plan.spacing_m)
-    return {"search": {"coverage_factor": round(coverage, 3), "probability_of_detection": round(probability, 3)}}
+def _saved(features: list[dict[str, Any]], summary: dict[str, Any], folder: Path) -> SavedPlan:
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for feature in features:
+        by_kind.setdefault(feature["properties"]["kind"], []).append(feature)
+    if not all(kind in by_kind for kind in ("area", "home", "flight")):
+        raise BadInputError("has no area, no home or no flight")
+    if not {"trigger_m", "line_spacing_m", "warnings"} <= set(summary):
+        raise BadInputError("its summary.json lacks figures of the plan")
+    area, no_fly = _merged(by_kind["area"]), _merged(by_kind.get("no_fly", []))
+    lon, lat = (float(v) for v in by_kind["home"][0]["geometry"]["coordinates"][:2])
+    check_lon_lat(lon, lat, "home")
+    height = by_kind["home"][0]["properties"]["height_amsl_m"]
+    home_amsl_m = math.nan if height is None else float(height)
+    frame = LocalFrame.around(*shapely.get_coordinates(area).T)
+    of_flight: dict[int, list[dict[str, Any]]] = {}
+    for feature in (*by_kind.get("line", []), *by_kind.get("photo", [])):
+        of_flight.setdefault(int(feature["properties"]["flight"]), []).append(feature)
+    request = summary["request"]
+    return SavedPlan(
+        folder=folder,
+        summary=summary,
+        spec=read_request(request, Area(str(request["area"]), area, (lon, lat)), no_fly),
+        frame=frame,
+        home=(lon, lat),
+        home_amsl_m=home_amsl_m,
+        area=_to_metres(area, frame),
+        no_fly=_to_metres(no_fly, frame),
+        flights=tuple(
+            _flight(feature, of_flight.get(int(feature["properties"]["flight"]), []), frame, home_amsl_m)
+            for feature in by_kind["flight"]
+        ),
+    )
+
+
+def _flight(feature: dict[str, Any], parts: list[dict[str, Any]], frame: LocalFrame, home_amsl_m: float) -> Flight:
+    """A flight from its feature and those of its lines and photos."""
+    properties, coordinates = feature["properties"], feature["geometry"]["coordinates"]
+    number = int(properties["flight"])
+    path = _local(coordinates, frame, np.asarray(properties["height_rel_m"], float))
+    lines, start = [], 0
+    for line in (part["geometry"]["coordinates"] for part in parts if part["properties"]["kind"] == "line"):
+        while coordinates[start : start + len(line)] != line:
+            start += 1
+            if start >= len(coordinates):
+                raise BadInputError(f"a line of flight {number} is not on its path")
+        lines.append((start, start + len(line) - 1))
+        start += len(line) - 1
+    photos = [part for part in parts if part["properties"]["kind"] == "photo"]
+    places = np.array([photo["geometry"]["coordinates"] for photo in photos], float).reshape(-1, 3)
+    ground_m = home_amsl_m if math.isfinite(home_amsl_m) else 0.0
+    return Flight(
+        number=number,
+        drone=int(properties["drone"]),
+        path=path,
+        lines=np.array(lines, np.int64).reshape(-1, 2),
+        photos=_local(places, frame, places[:, 2] - ground_m),
+        course_deg=np.array([photo["properties"]["heading_deg"] for photo in photos], float),
+        photo_agl_m=np.array([photo["properties"]["height_agl_m"] for photo in photos], float),
+        cruise_s=float(properties["cruise_s"]),
+        duration_s=float(properties["duration_s"]),
+    )
+
+
+def _merged(features: list[dict[str, Any]]) -> shapely.Geometry:
+    """The polygons of features as one geometry in longitude and latitude."""
+    polygons = [shapely.geometry.shape(feature["geometry"]) for feature in features]
+    points = shapely.get_coordinates(polygons)
+    check_lon_lat(points[:, 0], points[:, 1], "polygons")
+    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+
+
+def _to_metres(geometry: shapely.Geometry, frame: LocalFrame) -> shapely.Geometry:
+    return shapely.transform(geometry, lambda points: np.column_stack(frame.to_local(points[:, 0], points[:, 1])))
+
+
+def _local(coordinates: Any, frame: LocalFrame, heights_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """n x 3 in metres from longitudes and latitudes, and heights above home."""
+    lon_lat = np.asarray(coordinates, float).reshape(-1, 3)[:, :2]
+    check_lon_lat(lon_lat[:, 0], lon_lat[:, 1], "a path or photo")
+    return np.column_stack([*frame.to_local(lon_lat[:, 0], lon_lat[:, 1]), heights_m])
 
 
 def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:
@@ -158,10 +238,6 @@ def _lon_lat_height(plan: SurveyPlan, points: NDArray[np.float64], ground_m: flo
 
 def _degrees(value: float) -> float:
     return round(float(value), 8)
-
-
-def _length(path: NDArray[np.float64]) -> float:
-    return float(np.hypot(*np.diff(path[:, :2], axis=0).T).sum())
 
 
 def _known(value: float) -> float | None:

@@ -15,7 +15,7 @@ from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
 from planner.area import Area, read_area, read_shapes
 from planner.drone import find_drone
-from planner.formats import geopackage, gpx, kml, litchi, plan_geojson, qgc_plan, waypoints, wpml
+from planner.formats import geopackage, gpx, kml, litchi, plan_geojson, qgc_plan, summary, waypoints, wpml
 from planner.mission import (
     DO_CHANGE_SPEED,
     DO_SET_CAM_TRIGG_DIST,
@@ -150,7 +150,7 @@ def test_plan_geojson_keeps_its_contract(plan: SurveyPlan, tmp_path: Path) -> No
 def test_summary_has_every_key(plan: SurveyPlan) -> None:
     keys = {"area_m2", "flights", "photos", "length_m", "duration_s", "gsd_cm", "front_overlap", "sidelap"}
     keys |= {"seen1", "seen5", "warnings", "request"}
-    assert set(keys) <= set(plan_geojson.summary(plan))
+    assert set(keys) <= set(summary.figures(plan))
 
 
 REAL = {

@@ -92,9 +92,9 @@ def run_command(
 def write_plan(plan: "SurveyPlan", out: Path, formats: tuple[str, ...] = ("plan", "waypoints")) -> dict[str, Any]:
     """Write a plan's files into a folder, all or none, and return its summary; flights of an older plan there are removed."""
     from imagery.core.files import atomic_directory, write_json
-    from planner.formats import plan_geojson
+    from planner.formats import plan_geojson, summary
 
-    result = plan_geojson.summary(plan)
+    result = summary.figures(plan)
     with atomic_directory(out) as folder:
         plan_geojson.write(plan, folder / "plan.geojson")
         write_json(folder / "summary.json", result)

@@ -1,0 +1,127 @@
+"""`summary.json`: the figures of a plan, what to know before flying it, and the request that it answers."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagery.core.camera import Camera
+from imagery.core.errors import BadInputError
+from planner.area import Area
+from planner.drone import Drone
+from planner.patterns.search import probability_of_detection
+from planner.survey import SurveyPlan, SurveySpec
+
+__all__ = ["figures", "read_request"]
+
+SEARCHES = ("parallel", "creeping", "square", "sector")
+
+
+def figures(plan: SurveyPlan) -> dict[str, Any]:
+    """The figures of a plan. Overlaps and shares of the area are in percent; `seen1`: seen by at least one photo."""
+    spec, flights = plan.spec, plan.flights
+    overlap = plan.overlap
+    return {
+        "area_m2": round(plan.area.area, 1),
+        "flights": len(flights),
+        "photos": sum(len(flight.photos) for flight in flights),
+        "lines": sum(len(flight.lines) for flight in flights),
+        "length_m": round(sum(_length(flight.path) for flight in flights), 1),
+        "duration_s": round(sum(flight.duration_s for flight in flights), 1),
+        "cruise_s": round(sum(flight.cruise_s for flight in flights), 1),
+        "longest_flight_s": round(max(flight.duration_s for flight in flights), 1),
+        "gsd_cm": round(spec.camera.gsd_m(spec.height_agl_m) * 100, 3),
+        "height_agl_m": round(spec.height_agl_m, 2),
+        "speed_m_s": round(plan.motion.speed_m_s, 2),
+        "front_overlap": round(spec.front_overlap * 100, 2),
+        "sidelap": round(spec.sidelap * 100, 2),
+        "trigger_m": round(plan.trigger_m, 2),
+        "line_spacing_m": round(plan.spacing_m, 2),
+        "seen1": round(overlap.seen(1) * 100, 3),
+        "seen5": round(overlap.seen(5) * 100, 3),
+        "views": {
+            "cell_m": overlap.cells.cell_m,
+            "least": int(overlap.views[overlap.cells.inside].min()),
+            "median": float(np.median(overlap.views[overlap.cells.inside])),
+        },
+        "home": {"lat": plan.home[1], "lon": plan.home[0], "height_amsl_m": _known(plan.home_amsl_m)},
+        **_search(plan),
+        "warnings": list(plan.warnings),
+        "request": _request(spec),
+    }
+
+
+def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec:
+    """The request of a summary for an area and no-fly zones in longitude and latitude.
+
+    Raises KeyError, TypeError, ValueError or BadInputError where it is not one that `figures` wrote.
+    """
+    front, side = (float(part) / 100 for part in request["overlap"].split("/"))
+    minutes = request["endurance_min"]
+    camera = request["camera_figures"]
+    if not all(math.isfinite(camera[size]) and camera[size] > 0 for size in ("width_px", "height_px", "fx", "fy")):
+        raise BadInputError(f"the camera {request['camera']} has no size or no focal length")
+    return SurveySpec(
+        area=area,
+        camera=Camera(**{**camera, "models": tuple(camera["models"])}),
+        drone=Drone(**request["drone_figures"]),
+        gsd_cm=_number(request["gsd_cm"]),
+        height_m=_number(request["height_m"]),
+        front_overlap=front,
+        sidelap=side,
+        pattern=str(request["pattern"]),
+        angle_deg=_number(request["angle_deg"]),
+        home=area.home,
+        no_fly=no_fly,
+        clearance_m=float(request["clearance_m"]),
+        wind_m_s=float(request["wind_m_s"]),
+        wind_from_deg=float(request["wind_from_deg"]),
+        speed_m_s=_number(request["speed_m_s"]),
+        usable_s=math.inf if minutes is None else float(minutes) * 60,
+        drones=int(request["drones"]),
+        dem=Path(request["dem"]) if request["dem"] else None,
+    )
+
+
+def _request(spec: SurveySpec) -> dict[str, Any]:
+    return {
+        "area": spec.area.name,
+        "camera": spec.camera.id,
+        "camera_figures": asdict(spec.camera),
+        "drone": spec.drone.id,
+        "drone_figures": asdict(spec.drone),
+        "gsd_cm": spec.gsd_cm,
+        "height_m": spec.height_m,
+        "overlap": f"{spec.front_overlap * 100:g}/{spec.sidelap * 100:g}",
+        "pattern": spec.pattern,
+        "angle_deg": spec.angle_deg,
+        "clearance_m": spec.clearance_m,
+        "dem": spec.dem,
+        "wind_m_s": spec.wind_m_s,
+        "wind_from_deg": spec.wind_from_deg,
+        "speed_m_s": spec.speed_m_s,
+        "endurance_min": None if math.isinf(spec.usable_s) else round(spec.usable_s / 60, 2),
+        "drones": spec.drones,
+    }
+
+
+def _search(plan: SurveyPlan) -> dict[str, Any]:
+    """What a search pattern is worth; nothing for surveys."""
+    if plan.spec.pattern not in SEARCHES:
+        return {}
+    coverage, probability = probability_of_detection(plan.spec.footprint_m[0], plan.spacing_m)
+    return {"search": {"coverage_factor": round(coverage, 3), "probability_of_detection": round(probability, 3)}}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _length(path: Any) -> float:
+    return float(np.hypot(*np.diff(path[:, :2], axis=0).T).sum())
+
+
+def _known(value: float) -> float | None:
+    return round(value, 2) if math.isfinite(value) else None
