@@ -11,17 +11,17 @@ import pyogrio
 from numpy.typing import NDArray
 
 from imagery.core.files import atomic_path, to_json
+from imagery.core.grades import GRADE_COLOURS
 from imagery.damage.cues import CUES
 from imagery.damage.evidence import Evidence
 from imagery.damage.grader import NOT_ANALYSED, Grades
 from imagery.damage.raster import Grid, ImageFile
-from imagery.damage.vector import GRADE_NAMES
 
-__all__ = ["COLOURS", "JOINT_SCALE", "LAYER", "building_table", "write_map", "write_vectors"]
+__all__ = ["JOINT_SCALE", "LAYER", "building_table", "write_map", "write_vectors"]
 
 LAYER = "builtUpA"
 JOINT_SCALE = ("no-damage", "minor-damage", "major-damage", "destroyed", "un-classified")
-COLOURS = ("#4daf4a", "#ffd92f", "#ff7f00", "#d7191c", "#9e9e9e")  # grades 0-3, then Not analysed
+NAMES, COLOURS = tuple(GRADE_COLOURS), tuple(GRADE_COLOURS.values())  # grades 0-3, then Not analysed
 MAP_PIXELS = 2200
 
 
@@ -36,7 +36,7 @@ def building_table(
     reviewed = np.asarray(about["reviewed"], float)
     known = np.isfinite(reviewed)
     rows = {
-        "damage_gra": np.array([*GRADE_NAMES, "Not analysed"], object)[index],
+        "damage_gra": np.array(NAMES, object)[index],
         "det_method": about["det_method"],
         "notation": about["notation"],
         "src_date": about["src_date"],
@@ -91,8 +91,7 @@ def write_map(polygons: NDArray[np.object_], grades: Grades, image: ImageFile, p
     outlines = [Outline(np.asarray(polygon.exterior.coords)[:, :2], closed=True) for polygon in polygons]
     faces = [COLOURS[k] for k in index]
     axes.add_collection(PathCollection(outlines, facecolors=faces, edgecolors="black", linewidths=0.4, alpha=0.75))
-    names = [*GRADE_NAMES, "Not analysed"]
-    keys = [Patch(color=COLOURS[k], label=f"{names[k]} ({np.sum(index == k)})") for k in range(5)]
+    keys = [Patch(color=COLOURS[k], label=f"{NAMES[k]} ({np.sum(index == k)})") for k in range(5)]
     axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=5, frameon=False)
     axes.set(xticks=[], yticks=[], xlim=(left, right), ylim=(bottom, top))
     axes.set_title(title, fontsize=10)
@@ -115,9 +114,8 @@ def _evidence_json(raw: NDArray[np.float64], score: NDArray[np.float64]) -> str:
 
 def _embed_style(package: Path) -> None:
     """Add QGIS's `layer_styles` table, which colours the layer by grade as soon as it is opened."""
-    names = [*GRADE_NAMES, "Not analysed"]
     categories = "".join(
-        f'<category symbol="{k}" value="{name}" label="{name}" render="true"/>' for k, name in enumerate(names)
+        f'<category symbol="{k}" value="{name}" label="{name}" render="true"/>' for k, name in enumerate(NAMES)
     )
     symbols = "".join(
         f'<symbol type="fill" name="{k}" alpha="0.75"><layer class="SimpleFill" enabled="1" pass="0" locked="0">'

@@ -13,11 +13,12 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from imagery.core.errors import BadInputError, NotEnoughDataError
+from imagery.core.grades import GRADE_COLOURS
 from imagery.core.progress import SILENT, Progress
 
 __all__ = ["GRADE_NAMES", "Buildings", "Labels", "grade_from_text", "match_labels", "read_buildings", "read_labels"]
 
-GRADE_NAMES = ("No visible damage", "Possibly damaged", "Damaged", "Destroyed")
+GRADE_NAMES = tuple(GRADE_COLOURS)[:4]
 
 # The words of Copernicus EMS (2016 and since 2018), xBD's Joint Damage Scale and EMS-98; None: seen but not graded.
 GRADE_WORDS: dict[str, int | None] = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from imagery.core.language import Words
 from imagery.core.progress import SILENT, Progress
 from imagery.report import figures
 from imagery.report.facts import (
@@ -10,14 +11,12 @@ from imagery.report.facts import (
     damage_rows,
     date_span,
     needs_groups,
-    number,
     plan_rows,
     quality_rows,
     site_rows,
     summary_tiles,
 )
 from imagery.report.figures import Figure
-from imagery.report.language import Words
 from imagery.report.source import ReportFiles, Source, read_source
 from imagery.report.uncertain import uncertainties
 
@@ -77,14 +76,14 @@ def gather(files: ReportFiles, words: Words, *, coarsen: bool, gcj02: bool, prog
         advance(1)
     return Content(
         title=source.title,
-        dates=date_span(source),
+        dates=date_span(source, words),
         tiles=summary_tiles(source, words),
         missing=source.missing,
         coarsen=coarsen,
         gcj02=gcj02,
-        damage_rows=damage_rows(source),
+        damage_rows=damage_rows(source, words),
         site_rows=None if source.sites is None else sites,
-        needs_groups=needs_groups(source),
+        needs_groups=needs_groups(source, words),
         plan_rows=plan_rows(source, words),
         quality_rows=quality_rows(source, words),
         warnings=[str(text) for part in (source.plan, source.quality) for text in (part or {}).get("warnings") or []],
@@ -117,8 +116,8 @@ def unit(name: str | None) -> str:
     return {None: "", "1": "", "percent": "%", "m2": "m²", "m3": "m³", "degrees": "°"}.get(name, name or "")
 
 
-def plain(value: Any) -> str:
+def plain(words: Words, value: Any) -> str:
     """A measured value as short as it is exact enough."""
     if isinstance(value, bool | str):
         return str(value)
-    return "–" if value is None else number(value, 0 if float(value).is_integer() else 2)
+    return words.number(value, 0 if value is None or float(value).is_integer() else 2)

@@ -1,15 +1,14 @@
 """What the report says in figures: its summary and tables, from an operation's products alone."""
 
-import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyproj
 
-from imagery.report.figures import GRADES
+from imagery.core.grades import GRADE_COLOURS
+from imagery.core.language import Words
 from imagery.report.gcj02 import wgs84_to_gcj02
-from imagery.report.language import Words
 from imagery.report.source import Source
 
 __all__ = [
@@ -18,14 +17,12 @@ __all__ = [
     "damage_rows",
     "date_span",
     "needs_groups",
-    "number",
     "plan_rows",
     "quality_rows",
     "site_rows",
     "summary_tiles",
 ]
 
-NARROW_SPACE = "\u202f"
 EQUAL_AREA = "EPSG:6933"  # one system for the whole world
 
 
@@ -38,26 +35,22 @@ class Tile:
     note: str = ""
 
 
-def number(value: Any, digits: int = 0, unit: str = "") -> str:
-    """A number for people: thousands apart by a narrow space, which every language reads; unknown: a dash."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
-    text = f"{float(value):,.{digits}f}".replace(",", NARROW_SPACE)
-    return f"{text}\u00a0{unit}" if unit else text
-
-
-def date_span(source: Source) -> str:
+def date_span(source: Source, words: Words) -> str:
     """When the photos were taken, as one date or two; empty where nothing says so."""
-    days = sorted({record.time_utc.date().isoformat() for record in source.photos if record.time_utc})
+    days = sorted({record.time_utc.date() for record in source.photos if record.time_utc})
     if not days and source.buildings is not None and "src_date" in source.buildings:
-        days = sorted({_day(value) for value in source.buildings["src_date"].dropna()} - {""})
-    return days[0] if len(days) == 1 else f"{days[0]} – {days[-1]}" if days else ""
+        days = sorted({day for value in source.buildings["src_date"].dropna() if (day := _day(value))})
+    first_and_last = list(dict.fromkeys(words.date(day) for day in (days[0], days[-1]))) if days else []
+    return " – ".join(first_and_last)
 
 
-def _day(value: Any) -> str:
+def _day(value: Any) -> date | None:
     if isinstance(value, datetime):
-        return value.date().isoformat()
-    return str(value)[:10]
+        return value.date()
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
 
 
 def summary_tiles(source: Source, words: Words) -> list[Tile]:
@@ -68,45 +61,51 @@ def summary_tiles(source: Source, words: Words) -> list[Tile]:
         bad = int(grades.get("Destroyed", 0) + grades.get("Damaged", 0))
         note = words(
             "of {total} buildings; {unknown} not analysed",
-            total=number(len(source.buildings)),
-            unknown=number(int(grades.get("Not analysed", 0))),
+            total=words.number(len(source.buildings)),
+            unknown=words.number(int(grades.get("Not analysed", 0))),
         )
-        tiles.append(Tile(words("Damaged or destroyed"), number(bad), note))
+        tiles.append(Tile(words("Damaged or destroyed"), words.number(bad), note))
     displaced = _displaced(source)
     if displaced:
         low, middle, high = displaced
         tiles.append(
             Tile(
                 words("People displaced"),
-                number(middle),
-                words("likely {low} to {high}", low=number(low), high=number(high)),
+                words.number(middle),
+                words("likely {low} to {high}", low=words.number(low), high=words.number(high)),
             )
         )
     if source.sites is not None and len(source.sites["site"]):
         sites = source.sites["site"]
         chosen = sites[sites["chosen"].astype(bool)] if "chosen" in sites and sites["chosen"].any() else sites
         note = words(
-            "in {tents} tents on {count} sites", tents=number(chosen["tents"].sum()), count=number(len(chosen))
+            "in {tents} tents on {count} sites",
+            tents=words.number(chosen["tents"].sum()),
+            count=words.number(len(chosen)),
         )
-        tiles.append(Tile(words("People the sites hold"), number(chosen["persons"].sum()), note))
+        tiles.append(Tile(words("People the sites hold"), words.number(chosen["persons"].sum()), note))
         if source.rules:
             broken = source.rules.get("totals", {}).get("rules_broken")
             unknown = source.rules.get("totals", {}).get("rules_unknown")
             tiles.append(
                 Tile(
-                    words("Rules broken"), number(broken), words("{count} could not be checked", count=number(unknown))
+                    words("Rules broken"),
+                    words.number(broken),
+                    words("{count} could not be checked", count=words.number(unknown)),
                 )
             )
     if source.plan:
         note = words(
             "{photos} photos planned, flights: {flights}",
-            photos=number(source.plan.get("photos")),
-            flights=number(source.plan.get("flights")),
+            photos=words.number(source.plan.get("photos")),
+            flights=words.number(source.plan.get("flights")),
         )
-        tiles.append(Tile(words("Area surveyed"), number(source.plan.get("area_m2", 0) / 1e4, 1, "ha"), note))
+        tiles.append(Tile(words("Area surveyed"), words.number(source.plan.get("area_m2", 0) / 1e4, 1, "ha"), note))
     gsd_cm = (source.quality or {}).get("gsd_cm") or (source.plan or {}).get("gsd_cm")
     if gsd_cm:
-        tiles.append(Tile(words("Detail of the image"), number(gsd_cm, 1, "cm"), words("ground sampling distance")))
+        tiles.append(
+            Tile(words("Detail of the image"), words.number(gsd_cm, 1, "cm"), words("ground sampling distance"))
+        )
     return tiles
 
 
@@ -120,23 +119,23 @@ def _displaced(source: Source) -> tuple[float, float, float] | None:
     return None
 
 
-def damage_rows(source: Source) -> list[dict[str, Any]]:
+def damage_rows(source: Source, words: Words) -> list[dict[str, Any]]:
     """Buildings by grade: count, share, footprint in m2, mean damaged share of the roof."""
     buildings = source.buildings
     if buildings is None:
         return []
     area_m2 = buildings.geometry.to_crs(EQUAL_AREA).area
     rows = []
-    for grade in GRADES:
+    for grade in GRADE_COLOURS:
         mine = buildings["damage_gra"] == grade
         roof = buildings["roof_damage_frac"][mine].mean() if "roof_damage_frac" in buildings and mine.any() else None
         rows.append(
             {
                 "grade": grade,
-                "count": number(int(mine.sum())),
-                "share": number(100 * mine.sum() / max(len(buildings), 1), 1, "%"),
-                "area": number(area_m2[mine].sum(), 0, "m²"),
-                "roof": "–" if grade == "Not analysed" or roof is None else number(100 * roof, 0, "%"),
+                "count": words.number(int(mine.sum())),
+                "share": words.number(100 * mine.sum() / max(len(buildings), 1), 1, "%"),
+                "area": words.number(area_m2[mine].sum(), 0, "m²"),
+                "roof": "–" if grade == "Not analysed" or roof is None else words.number(100 * roof, 0, "%"),
             }
         )
     return rows
@@ -171,22 +170,22 @@ def site_rows(source: Source, coarsen: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def needs_groups(source: Source) -> list[tuple[str, list[dict[str, str]]]]:
+def needs_groups(source: Source, words: Words) -> list[tuple[str, list[dict[str, str]]]]:
     """The order sheet by section; the three quantities grouped for reading, source and note as one remark."""
     groups: dict[str, list[dict[str, str]]] = {}
     for row in source.needs or []:
-        amounts = {name: _amount(row.get(name, "")) for name in ("p10", "p50", "p90")}
+        amounts = {name: _amount(words, row.get(name, "")) for name in ("p10", "p50", "p90")}
         remark = "; ".join(part for part in (row.get("source", ""), row.get("note", "")) if part)
         groups.setdefault(row.get("section", ""), []).append(row | amounts | {"remark": remark})
     return list(groups.items())
 
 
-def _amount(text: str) -> str:
+def _amount(words: Words, text: str) -> str:
     try:
         value = float(text)
     except ValueError:
         return text or "–"
-    return number(value, 0 if value.is_integer() else 1)
+    return words.number(value, 0 if value.is_integer() else 1)
 
 
 def plan_rows(source: Source, words: Words) -> list[tuple[str, str]]:
@@ -195,20 +194,20 @@ def plan_rows(source: Source, words: Words) -> list[tuple[str, str]]:
     if not plan:
         return []
     rows = [
-        (words("Area"), number(plan.get("area_m2", 0) / 1e4, 2, "ha")),
-        (words("Flights"), number(plan.get("flights"))),
-        (words("Photos planned"), number(plan.get("photos"))),
-        (words("Photos taken"), number(len(source.photos)) if source.photos else "–"),
-        (words("Length of the path"), number(plan.get("length_m", 0) / 1000, 1, "km")),
-        (words("Flying time"), number(plan.get("duration_s", 0) / 60, 1, "min")),
-        (words("Height above ground"), number(plan.get("height_agl_m"), 0, "m")),
-        (words("Ground sampling distance"), number(plan.get("gsd_cm"), 2, "cm")),
+        (words("Area"), words.number(plan.get("area_m2", 0) / 1e4, 2, "ha")),
+        (words("Flights"), words.number(plan.get("flights"))),
+        (words("Photos planned"), words.number(plan.get("photos"))),
+        (words("Photos taken"), words.number(len(source.photos)) if source.photos else "–"),
+        (words("Length of the path"), words.number(plan.get("length_m", 0) / 1000, 1, "km")),
+        (words("Flying time"), words.number(plan.get("duration_s", 0) / 60, 1, "min")),
+        (words("Height above ground"), words.number(plan.get("height_agl_m"), 0, "m")),
+        (words("Ground sampling distance"), words.number(plan.get("gsd_cm"), 2, "cm")),
         (
             words("Overlap ahead and aside"),
-            f"{number(plan.get('front_overlap'))} / {number(plan.get('sidelap'))}\u00a0%",
+            f"{words.number(plan.get('front_overlap'))} / {words.number(plan.get('sidelap'))}\u00a0%",
         ),
-        (words("Seen by a photo"), number(plan.get("seen1"), 2, "%")),
-        (words("Seen by five or more"), number(plan.get("seen5"), 2, "%")),
+        (words("Seen by a photo"), words.number(plan.get("seen1"), 2, "%")),
+        (words("Seen by five or more"), words.number(plan.get("seen5"), 2, "%")),
     ]
     request = plan.get("request") or {}
     return rows + [
@@ -223,23 +222,23 @@ def quality_rows(source: Source, words: Words) -> list[tuple[str, str]]:
         return []
     dropped = quality.get("photos_dropped") or []
     return [
-        (words("Photos used"), number(quality.get("photos_used"))),
-        (words("Photos left out"), number(len(dropped))),
-        (words("Ground sampling distance"), number(quality.get("gsd_cm"), 2, "cm")),
-        (words("Reprojection error, median"), number(quality.get("reprojection_median_px"), 2, "px")),
-        (words("Camera positions against GPS, E N H"), _metres(quality.get("gps_residual_m"))),
-        (words("Control points, E N H"), _metres(quality.get("control_rmse_m"))),
-        (words("Check points, E N H"), _metres(quality.get("check_rmse_m"))),
-        (words("Surface measured"), number(completeness_percent(quality), 1, "%")),
+        (words("Photos used"), words.number(quality.get("photos_used"))),
+        (words("Photos left out"), words.number(len(dropped))),
+        (words("Ground sampling distance"), words.number(quality.get("gsd_cm"), 2, "cm")),
+        (words("Reprojection error, median"), words.number(quality.get("reprojection_median_px"), 2, "px")),
+        (words("Camera positions against GPS, E N H"), _metres(words, quality.get("gps_residual_m"))),
+        (words("Control points, E N H"), _metres(words, quality.get("control_rmse_m"))),
+        (words("Check points, E N H"), _metres(words, quality.get("check_rmse_m"))),
+        (words("Surface measured"), words.number(completeness_percent(quality), 1, "%")),
         (words("Coordinate system"), _crs_name(source)),
         (words("Heights"), str((source.reconstruction or {}).get("vertical_datum") or "–")),
     ]
 
 
-def _metres(values: Any) -> str:
+def _metres(words: Words, values: Any) -> str:
     if not isinstance(values, list) or not any(isinstance(value, int | float) for value in values):
         return "–"
-    return " / ".join(number(value, 2) for value in values) + "\u00a0m"
+    return " / ".join(words.number(value, 2) for value in values) + "\u00a0m"
 
 
 def completeness_percent(quality: dict[str, Any]) -> float | None:

@@ -12,12 +12,12 @@ import shapely
 from numpy.typing import NDArray
 
 from imagery.core.frame import utm_crs
+from imagery.core.grades import GRADE_COLOURS
 from imagery.report.maps import Map, Style
 from imagery.report.source import Source
 
 __all__ = [
     "CELL_M",
-    "GRADES",
     "Figure",
     "Key",
     "coarse_cells",
@@ -30,15 +30,8 @@ __all__ = [
 
 CELL_M = 100.0
 
-# Copernicus EMS grades, in order, with colours that remain apart for colour-blind readers and in grey.
-GRADES = {
-    "No visible damage": "#4a90c2",
-    "Possibly damaged": "#fee08b",
-    "Damaged": "#f46d43",
-    "Destroyed": "#8e0b26",
-    "Not analysed": "#bdbdbd",
-}
-SHARES = {"none": "#4a90c2", "up to a quarter": "#fee08b", "up to a half": "#f46d43", "more than half": "#8e0b26"}
+SHARE_NAMES = ("none", "up to a quarter", "up to a half", "more than half")
+SHARES = dict(zip(SHARE_NAMES, GRADE_COLOURS.values(), strict=False))
 LAYOUT = {
     "firebreak": Style("#d9d9d9", "#737373", 0.5, 0.55, dashed=True),
     "road": Style(edge="#4d4d4d", width=3.0),
@@ -119,7 +112,7 @@ def damage_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | No
     if source.ortho:
         page.image(source.ortho, pale=0.25)
     keys = []
-    for grade, colour in GRADES.items():
+    for grade, colour in GRADE_COLOURS.items():
         chosen = buildings.geometry[buildings["damage_gra"] == grade]
         page.shapes(chosen, Style(colour, "#222222", 0.4, 0.85))
         keys.append(Key(grade, colour, "#222222", count=len(chosen)))
@@ -166,8 +159,8 @@ def sites_figure(source: Source, crs: pyproj.CRS, coarsen: bool) -> Figure | Non
     if buildings is not None:
         for grade in ("Damaged", "Destroyed"):
             chosen = buildings.geometry[buildings["damage_gra"] == grade]
-            page.shapes(chosen, Style(GRADES[grade], "#222222", 0.3, 0.8))
-            keys.append(Key(grade, GRADES[grade], "#222222", count=len(chosen)))
+            page.shapes(chosen, Style(GRADE_COLOURS[grade], "#222222", 0.3, 0.8))
+            keys.append(Key(grade, GRADE_COLOURS[grade], "#222222", count=len(chosen)))
     page.shapes(sites.geometry, Style("#7ee081", "#0b6623", 1.6, 0.45))
     for number, shape in zip(sites["site_id"], sites.geometry, strict=True):
         point = shape.representative_point()

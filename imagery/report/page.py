@@ -1,12 +1,12 @@
 """The report as one HTML page that needs no network, reads on a phone and prints on A4."""
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
+from imagery.core.grades import GRADE_COLOURS
+from imagery.core.language import Words
 from imagery.report.content import PARTS, Content, plain, unit
-from imagery.report.facts import number
-from imagery.report.figures import GRADES
-from imagery.report.language import Words
 
 __all__ = ["render_page"]
 
@@ -25,10 +25,10 @@ def render_page(content: Content, words: Words) -> str:
     return template.render(
         values | {"missing": [words(PARTS[name]) for name in content.missing]},
         t=words,
-        number=number,
-        plain=plain,
+        number=words.number,
+        plain=partial(plain, words),
         unit=unit,
-        colours=GRADES,
+        colours=GRADE_COLOURS,
         language=words.language,
         style=Markup(STYLE.read_text(encoding="utf-8")),  # our own file  # noqa: S704
     )

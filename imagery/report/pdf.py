@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imagery.core.errors import BadInputError
+from imagery.core.fonts import font_files
+from imagery.core.language import Words
 from imagery.report.content import PARTS, Content, plain, unit
-from imagery.report.facts import number
 from imagery.report.figures import Figure
-from imagery.report.language import Words
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["check_pdf", "render_pdf"]
 
@@ -22,11 +18,9 @@ INK, SOFT, ACCENT, TINT, CAUTION = (28, 39, 51), (91, 107, 123), (11, 92, 138), 
 LINE = (200, 208, 216)
 
 
-def check_pdf(words: Words) -> None:
+def check_pdf() -> None:
     """Raise BadInputError where no PDF can be made, before any work is done for it."""
     advice = "open the HTML page in a browser and print it to PDF (it is laid out for A4)"
-    if words.language == "zh":
-        raise BadInputError(f"no PDF in Chinese: its fonts are too large to ship; {advice}")
     try:
         import fpdf  # noqa: F401
     except ImportError as error:
@@ -76,8 +70,9 @@ def _sites(sheet: "_Sheet", content: Content, words: Words) -> None:
     ]
     rows = [
         [
-            str(site["site_id"]), number(site["persons"]), number(site["tents"]), number(site["area_m2"] / 1e4, 2, "ha"),
-            number(site.get("slope_pct"), 1, "%"), number(site.get("score"), 2), f"{site['latitude']}, {site['longitude']}",
+            str(site["site_id"]), words.number(site["persons"]), words.number(site["tents"]),
+            words.number(site["area_m2"] / 1e4, 2, "ha"), words.number(site.get("slope_pct"), 1, "%"),
+            words.number(site.get("score"), 2), f"{site['latitude']}, {site['longitude']}",
         ]
         + ([site["gcj02"]] if content.gcj02 else [])
         for site in content.site_rows
@@ -86,25 +81,33 @@ def _sites(sheet: "_Sheet", content: Content, words: Words) -> None:
     sheet.table(names, rows, (1, 2, 2, 2, 2, 2, 5, 5)[: len(names)], "LRRRRRLL"[: len(names)])
     for site, figure in content.layouts:
         sheet.page()
-        people = words("{people} people, {tents} tents", people=number(site["persons"]), tents=number(site["tents"]))
+        people = words(
+            "{people} people, {tents} tents", people=words.number(site["persons"]), tents=words.number(site["tents"])
+        )
         sheet.heading(f"{words('Site {number}', number=site['site_id'])}: {people}", small=True)
         sheet.map(figure)
         factors = [
-            (words(f["name"]), f"{plain(f['value'])} {unit(f['unit'])}", number(f["factor"], 2), number(f["weight"], 2))
+            (
+                words(f["name"]),
+                f"{plain(words, f['value'])} {unit(f['unit'])}",
+                words.number(f["factor"], 2),
+                words.number(f["weight"], 2),
+            )
             for f in site["factors"]
         ]
         sheet.table(
             [words(n) for n in ("Factor", "Measured", "Factor 0 to 1", "Weight")], factors, (5, 3, 2, 2), "LRRR"
         )
         rules = [
-            (rule["text"], _limit(rule), plain(rule["measured"]), words(rule["verdict"])) for rule in site["rules"]
+            (words.sentence(rule["text"]), _limit(rule, words), plain(words, rule["measured"]), words(rule["verdict"]))
+            for rule in site["rules"]
         ]
         sheet.table([words(name) for name in ("Rule", "Limit", "Measured", "Verdict")], rules, (8, 3, 2, 2), "LRRL")
 
 
-def _limit(rule: dict[str, Any]) -> str:
+def _limit(rule: dict[str, Any], words: Words) -> str:
     sign = {">=": "≥", "<=": "≤", "==": "="}.get(rule["comparison"], rule["comparison"])
-    return f"{sign} {plain(rule['limit'])} {unit(rule['unit'])}"
+    return f"{sign} {plain(words, rule['limit'])} {unit(rule['unit'])}"
 
 
 def _needs(sheet: "_Sheet", content: Content, words: Words) -> None:
@@ -139,21 +142,21 @@ def _survey(sheet: "_Sheet", content: Content, words: Words) -> None:
             sheet.heading(words(name), small=True)
             sheet.table([], rows, (5, 5), "LR")
     for warning in content.warnings:
-        sheet.paragraph(warning)
+        sheet.paragraph(words.sentence(warning))
 
 
 class _Sheet:
     """The document being written, with the few forms that it is made of."""
 
     def __init__(self, title: str, words: Words) -> None:
-        import matplotlib as mpl
         from fpdf import FPDF
 
         self._words = words
         self._pdf: FPDF = FPDF(format="A4")
-        fonts = Path(mpl.get_data_path()) / "fonts/ttf"
-        self._pdf.add_font("body", "", fonts / "DejaVuSans.ttf")
-        self._pdf.add_font("body", "B", fonts / "DejaVuSans-Bold.ttf")
+        for bold, style in ((False, ""), (True, "B")):
+            for family, path in zip(("body", "others"), font_files(bold), strict=True):
+                self._pdf.add_font(family, style, path)
+        self._pdf.set_fallback_fonts(["others", "body"], exact_match=False)
         self._pdf.set_margins(MARGIN_MM, MARGIN_MM, MARGIN_MM)
         self._pdf.set_auto_page_break(True, MARGIN_MM)
         self._pdf.set_title(title)
@@ -232,7 +235,7 @@ class _Sheet:
         self._pdf.set_text_color(*INK)
         self._pdf.ln(1)
         for key in figure.keys:
-            text = self._words(key.name) + (f"  {number(key.count)}" if key.count is not None else "")
+            text = self._words(key.name) + (f"  {self._words.number(key.count)}" if key.count is not None else "")
             needed = 7 + self._pdf.get_string_width(text) + 5
             if self._pdf.get_x() + needed > WIDTH_MM - MARGIN_MM:
                 self._pdf.ln(5)

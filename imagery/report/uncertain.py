@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from imagery.report.facts import completeness_percent, number
-from imagery.report.language import Words
+from imagery.core.language import Words
+from imagery.report.facts import completeness_percent
 from imagery.report.source import Source
 
 __all__ = ["uncertainties"]
@@ -19,7 +19,7 @@ def _about_damage(source: Source, words: Words) -> Iterator[str]:
     buildings = source.buildings
     if buildings is None or not len(buildings):
         return
-    total = number(len(buildings))
+    total = words.number(len(buildings))
     if "notation" in buildings and buildings["notation"].fillna("").str.contains("not fitted to this event").any():
         yield words(
             "The damage grades come from a model that was not fitted to this event: use them to sort, not to decide. "
@@ -29,14 +29,14 @@ def _about_damage(source: Source, words: Words) -> Iterator[str]:
     if unknown:
         yield words(
             "{unknown} of {total} buildings could not be analysed. They are not counted as undamaged.",
-            unknown=number(unknown),
+            unknown=words.number(unknown),
             total=total,
         )
     if "grade_set" in buildings:
         several = int(buildings["grade_set"].fillna("").str.contains(",").sum())
-        yield words("Buildings with more than one likely grade (90 % sets): {count}.", count=number(several))
+        yield words("Buildings with more than one likely grade (90 % sets): {count}.", count=words.number(several))
     checked = int(buildings["reviewed_by"].notna().sum()) if "reviewed_by" in buildings else 0
-    yield words("Checked by a person: {count} of {total} buildings.", count=number(checked), total=total)
+    yield words("Checked by a person: {count} of {total} buildings.", count=words.number(checked), total=total)
     yield words(
         "Seen from above, damage to walls and inside buildings does not show; light and moderate damage cannot be told apart."
     )
@@ -51,14 +51,14 @@ def _about_sites(source: Source, words: Words) -> Iterator[str]:
     if unverified:
         yield words(
             "{count} of the {total} values of the siting standards have not been verified against their primary source.",
-            count=number(unverified),
-            total=number(len(standards)),
+            count=words.number(unverified),
+            total=words.number(len(standards)),
         )
     unknown = rules.get("totals", {}).get("rules_unknown")
     if unknown:
         yield words(
             "Checks of rules that the survey could not decide and that must be made on the ground: {count}.",
-            count=number(unknown),
+            count=words.number(unknown),
         )
     open_questions = [name for name, state in (rules.get("known") or {}).items() if state == "unknown"]
     if open_questions:
@@ -88,17 +88,17 @@ def _about_survey(source: Source, words: Words) -> Iterator[str]:
         if complete is not None and complete < 99.95:
             yield words(
                 "{percent} of the surface was measured; the rest is filled in from around it.",
-                percent=number(complete, 1, "%"),
+                percent=words.number(complete, 1, "%"),
             )
         dropped = len(quality.get("photos_dropped") or [])
         if dropped:
-            yield words("Photos that could not be used: {count}.", count=number(dropped))
+            yield words("Photos that could not be used: {count}.", count=words.number(dropped))
     planned = (source.plan or {}).get("photos", 0)
     if source.photos and len(source.photos) < planned:
         yield words(
             "{taken} of {planned} planned photos were taken: parts of the area may be missing.",
-            taken=number(len(source.photos)),
-            planned=number(planned),
+            taken=words.number(len(source.photos)),
+            planned=words.number(planned),
         )
     if source.ortho:
         yield words("The image shows one moment; what has changed since is not in this report.")

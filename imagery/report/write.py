@@ -5,14 +5,16 @@ from pathlib import Path
 
 from imagery.core.errors import BadInputError
 from imagery.core.files import atomic_path, write_text
+from imagery.core.language import Words
 from imagery.core.progress import SILENT, Progress
 from imagery.report.content import gather
-from imagery.report.language import Words
 from imagery.report.page import render_page
 from imagery.report.pdf import check_pdf, render_pdf
 from imagery.report.source import ReportFiles
 
 __all__ = ["ReportResult", "write_report"]
+
+LANGUAGE_FOLDER = Path(__file__).parent / "languages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ def write_report(
     language: en, zh, fr or es; coarsen: 100 m cells instead of buildings, no image, coordinates to 100 m; gcj02: a column of the
     coordinates that Chinese map applications show. Raises BadInputError when there is nothing to report or a product is broken.
     """
-    words = Words(language)
+    words = Words(language, LANGUAGE_FOLDER)
     out = Path(out)
     if pdf:
-        check_pdf(words)
+        check_pdf()
         if out.suffix.lower() == ".pdf":
             raise BadInputError(f"{out}: is the page's name, and the PDF goes beside it: give one that ends in .html")
     content = gather(files, words, coarsen=coarsen, gcj02=gcj02, progress=progress)
