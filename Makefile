@@ -47,6 +47,8 @@ $(VENV)/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(EDITABLE) "$(PACKAGE)[test,pdf,cluster]"
+	# An independent client for the tests; its own dependencies would bring 700 MB and replace OpenCV.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "MAVProxy>=1.8.70" "pynmeagps>=1.0"
 	touch $@
 
 clean:
