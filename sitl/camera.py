@@ -40,7 +40,8 @@ class Look:
     """How far photos differ from the ideal.
 
     exposure: standard deviation of the brightness from photo to photo; vignetting: loss of light in the corners (0-1); noise:
-    standard deviation in grey levels; blur_px: of the optics; motion_px: length of the smear along the flight;
+    standard deviation in grey levels; blur_px: of the optics; motion_px: length of the smear along the flight; rolling_m: how far
+    the drone flies on its course while the sensor's rows are read, first the uppermost (0: a global or mechanical shutter);
     gimbal_deg: standard deviation of the camera's pitch and roll; yaw_deg: of its yaw; quality: of the JPEG.
     """
 
@@ -49,28 +50,33 @@ class Look:
     noise: float = 2.2
     blur_px: float = 0.5
     motion_px: float = 0.0
+    rolling_m: float = 0.0
     gimbal_deg: float = 0.4
     yaw_deg: float = 1.0
     quality: int = 92
 
 
-def render(world: World, camera: Camera, position: ArrayLike, rotation: ArrayLike) -> NDArray[np.uint8]:
+def render(
+    world: World, camera: Camera, position: ArrayLike, rotation: ArrayLike, drift: ArrayLike = (0.0, 0.0, 0.0)
+) -> NDArray[np.uint8]:
     """The world as a camera sees it, uint8 (height, width, 3) RGB.
 
-    position: east, north, up (metres in world.frame, above mean sea level); rotation: world-to-camera, 3 x 3. Agrees with
+    position: east, north, up (metres in world.frame, above mean sea level); rotation: world-to-camera, 3 x 3; drift: how far the
+    camera moves while its rows are read (a rolling shutter), at `position` when the middle row is. Agrees with
     `Camera.project`; pixels that look past the world's edge are grey.
     """
     to_grid = world.grid_from_local
-    position, rotation = np.asarray(position, float), np.asarray(rotation, float)
+    position, rotation, drift = np.asarray(position, float), np.asarray(rotation, float), np.asarray(drift, float)
     if not np.isfinite(position).all():
         raise BadInputError("the camera's position is not a number")
     origin = np.array([*(to_grid[:, :2] @ position[:2] + to_grid[:, 2]), position[2]])
+    drift = np.array([*(to_grid[:, :2] @ drift[:2]), drift[2]])
     rays = _camera_rays(camera) @ rotation
     directions = np.concatenate([rays[..., :2] @ to_grid[:, :2].T, rays[..., 2:]], axis=-1)
     ground = float(world.height_at(position[0], position[1], "dtm"))
     above = position[2] - (ground if np.isfinite(ground) else float(world.dtm.mean()))
     gsd_m = max(0.001, above) / camera.fx
-    return cast(_scene(world), origin, directions, RAY_STEP_PX, (camera.height_px, camera.width_px), gsd_m)
+    return cast(_scene(world), origin, drift, directions, RAY_STEP_PX, (camera.height_px, camera.width_px), gsd_m)
 
 
 def photograph(
@@ -111,7 +117,7 @@ def photograph(
     with progress.stage("photographing the world", len(shots), "photos") as advance, ThreadPoolExecutor(1) as writer:
         pending = []
         for shot in shots:  # one thread finishes and writes a photo while the next one is rendered
-            image = render(world, camera, shot.position, shot.rotation)
+            image = render(world, camera, shot.position, shot.rotation, shot.course * look.rolling_m)
             pending.append(writer.submit(_write, out_dir / shot.name, image, camera, shot, look))
             if len(pending) > 2:
                 pending.pop(0).result()
@@ -135,12 +141,13 @@ class _Sensors:
 
 @dataclass(frozen=True, slots=True)
 class _Shot:
-    """One exposure: its exact pose, and what the drone believes."""
+    """One exposure: its exact pose, the unit vector of its course, and what the drone believes."""
 
     name: str
     record: PhotoRecord
     position: NDArray[np.float64]
     rotation: NDArray[np.float64]
+    course: NDArray[np.float64]
     gain: float
     seed: int
     tags: Tags
@@ -175,6 +182,7 @@ def _shots(
         shots.append(_Shot(
             f"DJI_{i + 1:04d}.JPG", record, np.array([east[i], north[i], up]),
             rotation_from_gimbal(yaw + error[0], pitch + error[1], error[2]),
+            np.array([np.sin(np.radians(yaw)), np.cos(np.radians(yaw)), 0.0]),
             float(np.clip(rng.normal(1, look.exposure), 0.75, 1.25)), int(rng.integers(2**31)), tags,
         ))  # fmt: skip
     return shots
@@ -260,9 +268,7 @@ _scenes: "WeakKeyDictionary[World, Scene]" = WeakKeyDictionary()
 def _scene(world: World) -> Scene:
     """The world prepared for rays, kept as long as the world itself."""
     if world not in _scenes:
-        _scenes[world] = build_scene(
-            world.dsm, world.ortho, world.labels, _walls(world), _grid_sun(world), world.cell_m
-        )
+        _scenes[world] = build_scene(world.dsm, world.ortho, world.labels, _walls(world), world.sun, world.cell_m)
     return _scenes[world]
 
 
@@ -276,7 +282,3 @@ def _walls(world: World) -> Walls:
             rgb[row.id] = [int(row.wall_rgb[k : k + 2], 16) for k in (1, 3, 5)]
             angle[row.id], base[row.id] = np.radians(row.angle_deg), row.base_m
     return Walls(rgb, angle, base)
-
-
-def _grid_sun(world: World) -> NDArray[np.float64]:
-    return world.sun.direction

@@ -11,8 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sitl.world.light import DIFFUSE, DIRECT
+from sitl.world.light import DIFFUSE, DIRECT, shadow_heights
 from sitl.world.noise import hash01, value_noise
+from sitl.world.plan import Sun
 
 __all__ = ["Scene", "Walls", "build_scene", "cast"]
 
@@ -34,8 +35,8 @@ class Walls:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What rays are cast against. maxima: all pyramid levels in one array; offsets,
-    widths: where each begins and its row length."""
+    """What rays are cast against. maxima: all pyramid levels in one array; offsets, widths: where each begins and its row length;
+    shadow: height below which a point over each cell is in cast shadow."""
 
     dsm: NDArray[np.float32]
     ortho: NDArray[np.uint8]
@@ -45,14 +46,19 @@ class Scene:
     offsets: NDArray[np.int64]
     widths: NDArray[np.int64]
     sun: NDArray[np.float64]
+    shadow: NDArray[np.float32]
     cell_m: float
     lowest_m: float
 
 
 def build_scene(
-    dsm: NDArray[np.float32], ortho: NDArray[np.uint8], labels: NDArray[np.uint16], walls: Walls, sun: NDArray[np.float64],
-    cell_m: float
-) -> Scene:  # fmt: skip
+    dsm: NDArray[np.float32],
+    ortho: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    walls: Walls,
+    sun: Sun,
+    cell_m: float,
+) -> Scene:
     """The scene of a surface, with its pyramid of maxima over blocks of 2, 4, ... 256 patches between cell centres."""
     patch = np.maximum(np.maximum(dsm[:-1, :-1], dsm[1:, :-1]), np.maximum(dsm[:-1, 1:], dsm[1:, 1:]))
     levels = []
@@ -72,26 +78,28 @@ def build_scene(
         np.concatenate([level.ravel() for level in levels]),
         offsets,
         widths,
-        sun,
+        sun.direction,
+        shadow_heights(dsm, cell_m, sun),
         cell_m,
         float(dsm.min()),
     )
 
 
 def cast(
-    scene: Scene, origin: NDArray[np.float64], directions: NDArray[np.float32], step_px: int, shape: tuple[int, int],
-    detail_m: float
+    scene: Scene, origin: NDArray[np.float64], drift: NDArray[np.float64], directions: NDArray[np.float32], step_px: int,
+    shape: tuple[int, int], detail_m: float
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """The picture (H, W, 3) that rays from one point see.
+    """The picture (H, W, 3) that rays from one point see, or from a point that moves from the first row to the last.
 
-    origin: column, row (cell centres at whole numbers) and height; directions: (h, w, 3) in columns, rows and metres, at every
-    `step_px`-th pixel, interpolated between; detail_m: ground covered by a pixel, below which fine grain is added to cells.
+    origin: column, row (cell centres at whole numbers) and height, at the middle row; drift: its way from the first row to the
+    last; directions: (h, w, 3) in columns, rows and metres, at every `step_px`-th pixel, interpolated between; detail_m: ground
+    covered by a pixel, below which fine grain is added to cells.
     """
     out = np.empty((*shape, 3), np.uint8)
     walls = scene.walls
     _cast(
         scene.dsm, scene.ortho, scene.labels, walls.rgb, walls.angle_rad, walls.base_m, scene.maxima, scene.offsets, scene.widths,
-        scene.sun, scene.cell_m, scene.lowest_m, origin, directions, step_px, detail_m, out,
+        scene.sun, scene.shadow, scene.cell_m, scene.lowest_m, origin, drift, directions, step_px, detail_m, out,
     )  # fmt: skip
     return out
 
@@ -238,19 +246,22 @@ def _wall_tone(along, up, seed):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath=True)
 def _cast(  # type: ignore[no-untyped-def]
-    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, cell, lowest, origin, directions, step,
-    detail, out
+    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, shadow, cell, lowest, origin, drift,
+    directions, step, detail, out
 ):  # fmt: skip
     height, width = out.shape[:2]
-    c0, r0, z0 = origin[0], origin[1], origin[2]
     flat = DIRECT * sun[2] + DIFFUSE
     grain = min(1.0, max(0.0, 1.3 - detail / cell))
     for i in numba.prange((height + step - 1) // step):
+        middle = origin + drift * ((i + 0.5) * step / height - 0.5)
         for j in range((width + step - 1) // step):
             corners = directions[i : i + 2, j : j + 2]
-            start = _clear_until(maxima, offsets, widths, dsm.shape, lowest, c0, r0, z0, corners)
+            start = _clear_until(maxima, offsets, widths, dsm.shape, lowest, middle[0], middle[1], middle[2], corners)
+            start *= 0.999  # the rows of a block see from places a millimetre apart
             for y in range(i * step, min(height, (i + 1) * step)):
                 v = y / step - i
+                read = (y + 0.5) / height - 0.5
+                c0, r0, z0 = origin[0] + drift[0] * read, origin[1] + drift[1] * read, origin[2] + drift[2] * read
                 for x in range(j * step, min(width, (j + 1) * step)):
                     u = x / step - j
                     dc = _between(corners, 0, u, v)
@@ -261,9 +272,8 @@ def _cast(  # type: ignore[no-untyped-def]
                         out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
                         continue
                     _colour(
-                        dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c0 + dc * t, r0 + dr * t,
-                        z0 + dz * t,
-                        out[y, x],
+                        dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, c0 + dc * t,
+                        r0 + dr * t, z0 + dz * t, out[y, x],
                     )  # fmt: skip
 
 
@@ -276,7 +286,7 @@ def _between(corners, axis, u, v):  # type: ignore[no-untyped-def]
 
 
 @FAST
-def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell, grain, c, r, z, out):  # type: ignore[no-untyped-def]
+def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, c, r, z, out):  # type: ignore[no-untyped-def]
     """Colour of the surface at a point: the orthophoto's where it is seen from above, the facade's on a jump of the surface."""
     j, i = int(c), int(r)
     u, v = c - j, r - i
@@ -304,16 +314,20 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, flat, cell
                             nx, ny = nx - (x - hj), ny + (y - hi)
             norm = max(1e-6, np.hypot(nx, ny))
             nx, ny = nx / norm, ny / norm
-            facing = DIRECT * max(0.0, nx * sun[0] + ny * sun[1])
+            # What shades the open ground a cell and a half before the wall shades the wall to the same height.
+            front_i = min(max(int(i + 0.5 - 1.5 * ny), 0), dsm.shape[0] - 1)
+            front_j = min(max(int(j + 0.5 + 1.5 * nx), 0), dsm.shape[1] - 1)
+            direct = DIRECT * (1 - min(1.0, max(0.0, (shadow[front_i, front_j] - z) / 0.3)))
+            facing = direct * max(0.0, nx * sun[0] + ny * sun[1])
             if label > 0:
                 ca, sa = np.cos(wall_angle[label]), np.sin(wall_angle[label])
                 east, north = c * cell, -r * cell
                 nu, nv = nx * ca + ny * sa, ny * ca - nx * sa
                 along = east * ca + north * sa if abs(nv) > abs(nu) else north * ca - east * sa
                 if abs(nu) > abs(nv):  # the wall's own normal, not the cell border's
-                    facing = DIRECT * max(0.0, np.sign(nu) * (ca * sun[0] + sa * sun[1]))
+                    facing = direct * max(0.0, np.sign(nu) * (ca * sun[0] + sa * sun[1]))
                 else:
-                    facing = DIRECT * max(0.0, np.sign(nv) * (ca * sun[1] - sa * sun[0]))
+                    facing = direct * max(0.0, np.sign(nv) * (ca * sun[1] - sa * sun[0]))
                 tone = _wall_tone(along, z - wall_base[label], label)
                 light = (facing + 0.6 * DIFFUSE) / flat
                 for k in range(3):

@@ -6,15 +6,17 @@ Grades follow the Joint Damage Scale: 1 roof elements missing, 2 partial collaps
 from dataclasses import replace
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
 from sitl.world.noise import value_noise
 from sitl.world.plan import Damage, House, Plan, Tree
+from sitl.world.slide import paths_over, spread
 
 __all__ = ["DISASTERS", "strike"]
 
-DISASTERS = ("earthquake", "storm", "flood", "fire")
+DISASTERS = ("earthquake", "storm", "flood", "fire", "landslide")
 GRADE_SHARES = (0.34, 0.33, 0.33)  # of the damaged buildings: grades 1, 2, 3
 
 
@@ -26,6 +28,8 @@ def strike(plan: Plan, severity: float) -> Plan:
         raise BadInputError(f"unknown disaster {plan.disaster!r}: choose one of {', '.join(DISASTERS)} or none")
     if not 0 <= severity <= 1:
         raise BadInputError(f"the severity of a disaster is a share from 0 to 1, not {severity}")
+    if plan.disaster == "landslide":
+        return _slide_over(plan, severity)
     rng = np.random.default_rng([plan.seed, 2])
     exposure = _exposure(plan, rng)
     grades = _graded(exposure, severity)
@@ -36,6 +40,37 @@ def strike(plan: Plan, severity: float) -> Plan:
     trees = _felled(plan.trees, rng) if plan.disaster == "storm" else plan.trees
     flood = _flood_levels(plan, grades) if plan.disaster == "flood" else None
     return replace(plan, houses=houses, trees=trees, flood=flood)
+
+
+def _slide_over(plan: Plan, severity: float) -> Plan:
+    """The plan after a landslide just wide enough to reach the share of the buildings; those in its middle are destroyed."""
+    rng = np.random.default_rng([plan.seed, 3])
+    hit = round(severity * len(plan.houses))
+    if not hit:
+        return plan
+    paths = paths_over(plan.terrain, plan.houses, hit, rng)
+    away = shapely.distance(shapely.union_all(paths), [house.polygon for house in plan.houses])
+    grades = _graded(-away, severity)
+    slide = spread(plan.terrain, paths, max(4.0, float(np.sort(away)[hit - 1])))
+    houses = tuple(
+        replace(house, damage=_damage("landslide", int(grade), house, rng))
+        for house, grade in zip(plan.houses, grades, strict=True)
+    )
+    inside = replace(plan.terrain, heights_m=slide.inside_m)
+    downhill = {path: _course_deg(path) for path in paths}
+    trees = tuple(
+        replace(tree, fallen_deg=downhill[min(paths, key=tree.point.distance)] + float(rng.normal(0, 25)))
+        if inside.at(tree.point.x, tree.point.y) > 1
+        else tree
+        for tree in plan.trees
+    )
+    return replace(plan, houses=houses, trees=trees, slide=slide)
+
+
+def _course_deg(line: shapely.LineString) -> float:
+    """The direction from a line's first point to its last, clockwise from north."""
+    first, last = np.asarray(line.coords)[[0, -1]]
+    return float(np.degrees(np.arctan2(*(last - first))))
 
 
 def _exposure(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:

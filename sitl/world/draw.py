@@ -71,7 +71,10 @@ def draw(plan: Plan, left_m: float, top_m: float, cell_m: float, shape: tuple[in
 
 
 def _painted(plan: Plan, bare: Canvas, ground: Ground, cut: tuple[slice, slice], before: bool) -> Tile:
-    canvas = Canvas.empty(bare.left_m, bare.top_m, bare.cell_m, bare.dtm.shape, bare.dtm)
+    bare_ground = bare.dtm
+    if plan.slide is not None and not before:
+        bare_ground = bare_ground + sample(plan.slide.change_m, plan.terrain, bare)
+    canvas = Canvas.empty(bare.left_m, bare.top_m, bare.cell_m, bare.dtm.shape, bare_ground)
     paint_ground(canvas, plan, ground, before)
     _paint_objects(canvas, plan, before)
     ortho = lit(canvas.rgb, canvas.dsm, canvas.cell_m, plan.pre_sun if before else plan.sun)

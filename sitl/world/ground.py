@@ -40,6 +40,7 @@ COVERS = {
     "water": ((56, 72, 66), (76, 88, 78), 0.35, 0.4, 0.05, 0.3, 0.0),
     "sand": ((196, 182, 150), (214, 202, 172), 0.5, 0.4, 0.12, 0.6, 0.6),
     "mud": ((126, 106, 82), (148, 128, 100), 0.7, 0.4, 0.16, 0.4, 0.4),
+    "earth": ((112, 84, 58), (150, 116, 84), 0.9, 0.3, 0.30, 0.6, 6.0),
     "floodwater": ((118, 102, 80), (134, 118, 94), 0.5, 0.4, 0.05, 0.2, 0.0),
 }
 NUMBERS = {name: number for number, name in enumerate(COVERS)}
@@ -70,7 +71,7 @@ def survey_ground(canvas: Canvas, plan: Plan) -> Ground:
 
 def paint_ground(canvas: Canvas, plan: Plan, ground: Ground, before: bool) -> None:
     """Cover the canvas with ground colours and field rows,
-    and add the ground's fine relief; a flood's mud and water if after it."""
+    and add the ground's fine relief; a flood's mud and water, or a landslide's earth, if after it."""
     table = TABLE.copy()
     cover = ground.cover
     if before:
@@ -78,6 +79,9 @@ def paint_ground(canvas: Canvas, plan: Plan, ground: Ground, before: bool) -> No
             table[NUMBERS[name], :6] *= np.tile(SPRING, 2)
     elif plan.flood is not None:
         cover = _flooded(canvas, plan, ground)
+    elif plan.slide is not None:
+        inside = sample(plan.slide.inside_m, plan.terrain, canvas)
+        cover = np.where(inside + 0.8 * ground.patch > 0, NUMBERS["earth"], cover).astype(np.uint8)
     _colour(cover, ground.broad, ground.patch, ground.grain, table, canvas.rgb, canvas.dsm, canvas.cell_m)
     for item in plan.fields:
         part = canvas.window(item.polygon.bounds) if item.row_m else None

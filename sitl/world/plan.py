@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 
-__all__ = ["Bounds", "Car", "Damage", "Field", "House", "Plan", "Road", "Stream", "Sun", "Terrain", "Tree"]
+__all__ = ["Bounds", "Car", "Damage", "Field", "House", "Plan", "Road", "Slide", "Stream", "Sun", "Terrain", "Tree"]
 
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north in metres
@@ -54,6 +54,17 @@ class Terrain:
         upper = z[i, j] * (1 - u) + z[i, j + 1] * u
         lower = z[i + 1, j] * (1 - u) + z[i + 1, j + 1] * u
         return np.asarray(upper * (1 - v) + lower * v)
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """What a landslide did to the ground, on the terrain's nodes.
+
+    inside_m: distance to its edge, positive inside; change_m: how far the ground rose or, below 0, sank.
+    """
+
+    inside_m: NDArray[np.float64]
+    change_m: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A tree: its crown's radius and its height, metres; fallen_deg: the direction in which a storm laid it, or None."""
+    """A tree: its crown's radius and its height, metres; fallen_deg: the direction in which a storm or earth laid it, or None."""
 
     point: Point
     radius_m: float
@@ -169,7 +180,11 @@ class Car:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a world is drawn from. bounds: (west, south, east, north) in plane coordinates."""
+    """Everything that a world is drawn from.
+
+    bounds: (west, south, east, north) in plane coordinates; flood: height of the water above the nearest drainage at (its peak,
+    now).
+    """
 
     seed: int
     profile: str
@@ -185,6 +200,7 @@ class Plan:
     sun: Sun
     pre_sun: Sun
     flood: NDArray[np.float64] | None = None
+    slide: Slide | None = None
 
     def near(self, bounds: Bounds) -> "Plan":
         """The plan with only those houses, trees, cars and fields that could show within the bounds."""

@@ -79,7 +79,7 @@ class Region:
         after, before = _assembled(self.plan, bounds, (r1 - r0, c1 - c0), cell_m, progress)
         home_xy = _home(self.plan)
         lift = np.float32(self.home_amsl_m - float(self.plan.terrain.at(*home_xy)))
-        for raster in (after.dsm, after.dtm, before.dsm):
+        for raster in (after.dsm, after.dtm, before.dsm, before.dtm):
             raster += lift
         to_geographic = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
         inner = shapely.box(*bounds).buffer(-self.margin_m, join_style="mitre")

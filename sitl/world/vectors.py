@@ -26,7 +26,8 @@ def measured_buildings(
 ) -> gpd.GeoDataFrame:
     """Footprints within the rasters, with grade, kind and, measured inside them: heights, height change and share of roof lost.
 
-    height_m, pre_height_m: the 90th percentile of the surface above the bare ground; dz_m: the median of after minus before.
+    height_m, pre_height_m: the 90th percentile of the surface above the bare ground of its time; dz_m: the
+    median of after minus before.
     """
     height, width = after.dsm.shape
     drawn = shapely.box(transform.c, transform.f + height * transform.e, transform.c + width * transform.a, transform.f)
@@ -68,12 +69,12 @@ def _measured(shape: shapely.Polygon, after: Tile, before: Tile, transform: Affi
     grid = transform
     local = Affine(grid.a, 0, grid.c + c0 * grid.a, 0, grid.e, grid.f + r0 * grid.e)
     inside = geometry_mask([shape], (r1 - r0, c1 - c0), local, invert=True)
-    ground = after.dtm[part][inside]
+    ground, old_ground = after.dtm[part][inside], before.dtm[part][inside]
     now, then = after.dsm[part][inside], before.dsm[part][inside]
     return {
         "roof_damage_frac": float(after.lost[part][inside].mean()),
         "height_m": float(np.quantile(now - ground, 0.9)),
-        "pre_height_m": float(np.quantile(then - ground, 0.9)),
+        "pre_height_m": float(np.quantile(then - old_ground, 0.9)),
         "dz_m": float(np.median(now - then)),
     }
 

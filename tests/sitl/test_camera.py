@@ -14,7 +14,7 @@ from imagery.core.errors import BadInputError
 from imagery.core.photo import read_photo
 from imagery.core.photolog import PhotoRecord
 from sitl.camera import Look, photograph, render
-from sitl.world import World
+from sitl.world import Sun, World
 
 CAMERA = Camera.from_sensor(
     id="test",
@@ -51,6 +51,19 @@ def board(world: World) -> tuple[World, np.ndarray]:
     return ground, points
 
 
+def _found(image: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Offsets (n, 2) of the bright discs' centres from where they are expected, of those well inside the picture."""
+    inside = ((expected > 20) & (expected < [LENS.width_px - 20, LENS.height_px - 20])).all(1)
+    assert inside.sum() >= 10
+    errors = []
+    for x, y in expected[inside]:
+        c, r = round(x) - 12, round(y) - 12
+        patch = np.clip(image[r : r + 25, c : c + 25].astype(float) - 95, 0, None)
+        yy, xx = np.mgrid[r : r + 25, c : c + 25]
+        errors.append([(patch * xx).sum() / patch.sum() - x, (patch * yy).sum() / patch.sum() - y])
+    return np.array(errors)
+
+
 @pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, -90, 0), (33, -90, 2), (200, -70, -3)])
 def test_known_points_land_on_their_pixels(
     board: tuple[World, np.ndarray], yaw: float, pitch: float, roll: float
@@ -60,17 +73,53 @@ def test_known_points_land_on_their_pixels(
     back = 20 * (pitch > -80)
     position = np.array([-back * math.sin(math.radians(yaw)), -back * math.cos(math.radians(yaw)), 290.0])
     image = cv2.cvtColor(render(ground, LENS, position, rotation), cv2.COLOR_RGB2GRAY)
+    errors = _found(image, LENS.project((points - position) @ rotation.T))
+    assert np.abs(errors.mean(0)).max() < 0.05
+    assert np.hypot(*errors.T).max() < 0.25  # the discs' own rasterisation included
+
+
+def test_a_rolling_shutter_reads_every_row_from_where_the_drone_is_by_then(board: tuple[World, np.ndarray]) -> None:
+    ground, points = board
+    rotation, position = rotation_from_gimbal(25, -90, 1), np.array([1.0, -2.0, 290.0])
+    drift = np.array([1.1, 0.6, 0.1])  # metres while a frame is read: four pixels
+    image = cv2.cvtColor(render(ground, LENS, position, rotation, drift), cv2.COLOR_RGB2GRAY)
     expected = LENS.project((points - position) @ rotation.T)
-    inside = ((expected > 20) & (expected < [LENS.width_px - 20, LENS.height_px - 20])).all(1)
-    assert inside.sum() >= 10
-    errors = []
-    for x, y in expected[inside]:
-        c, r = round(x) - 12, round(y) - 12
-        patch = np.clip(image[r : r + 25, c : c + 25].astype(float) - 95, 0, None)
-        yy, xx = np.mgrid[r : r + 25, c : c + 25]
-        errors.append([(patch * xx).sum() / patch.sum() - x, (patch * yy).sum() / patch.sum() - y])
-    assert np.abs(np.mean(errors, 0)).max() < 0.05
-    assert np.hypot(*np.array(errors).T).max() < 0.25  # the discs' own rasterisation included
+    still = _found(image, expected)
+    for _ in range(5):  # the row at which a point is read depends on where the drone is, and that on the row
+        read = (expected[:, 1:] + 0.5) / LENS.height_px - 0.5
+        expected = LENS.project((points - position - drift * read) @ rotation.T)
+    errors = _found(image, expected)
+    assert np.hypot(*errors.T).max() < 0.3
+    assert np.hypot(*still.T).max() > 2
+
+
+def test_a_facade_is_dark_where_another_house_shades_it(world: World) -> None:
+    """Of a wall that faces the sun only the part above a neighbour's shadow is lit."""
+    dsm, labels = np.full_like(world.dsm, 230.0), np.zeros_like(world.labels)
+    colours = np.full_like(world.ortho, 120)
+
+    def block(west: float, south: float, east: float, north: float, height_m: float, number: int) -> None:
+        (c0, r0), (c1, r1) = (
+            np.round(world.grid_from_local @ [x, y, 1]).astype(int) for x, y in ((west, north), (east, south))
+        )
+        dsm[r0:r1, c0:c1], labels[r0:r1, c0:c1] = 230 + height_m, number
+
+    block(-12, 10, 12, 20, 12, 1)
+    block(-12, -2, 0, 2, 6, 2)  # 8 m before its western half: at 45 degrees the shadow ends in mid-air above the ground
+    made = replace(
+        world, dsm=dsm, dtm=np.full_like(dsm, 230.0), ortho=colours, labels=labels, layers={}, sun=Sun(180.0, 30.0)
+    )
+    rotation, position = rotation_from_gimbal(0, -30), np.array([0.0, -40.0, 262.0])
+    image = render(made, CAMERA, position, rotation).mean(2)
+
+    def wall(east: float, up: float) -> float:
+        places = [(east + dx, 10.0, 230 + up + dz) for dx in np.arange(-1.5, 1.6, 0.25) for dz in (-0.2, 0, 0.2)]
+        x, y = np.round(CAMERA.project((np.array(places) - position) @ rotation.T)).astype(int).T
+        return float(np.median(image[y, x]))
+
+    shadow_top = 6 - 8 * math.tan(math.radians(30))
+    assert wall(-6, shadow_top - 0.7) < 0.7 * wall(6, shadow_top - 0.7)
+    assert wall(-6, 8.0) == pytest.approx(wall(6, 8.0), rel=0.25)
 
 
 def test_a_photo_shows_the_true_orthophoto_where_nothing_stands_in_between(world: World) -> None:

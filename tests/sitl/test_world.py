@@ -62,6 +62,21 @@ def test_grades_mean_what_the_damage_scale_says(disaster: str) -> None:
     assert (gone["height_m"] < gone["pre_height_m"]).all()
 
 
+def test_a_landslide_moves_earth_downhill_over_the_houses_that_it_hits() -> None:
+    world = World.generate(11, "mountain", disaster="landslide", severity=0.3, **SMALL)
+    after, before = world.dtm, World.generate(11, "mountain", disaster="none", **SMALL).dtm
+    change = after - before
+    scar, lobe = change < -0.8, change > 0.6
+    assert scar.sum() > 200 and lobe.sum() > 200
+    assert before[scar].mean() > before[lobe].mean() + 3  # metres lower down
+    assert abs(change[abs(change) < 0.01]).size > 0.6 * change.size  # the rest of the ground stays
+    hit = world.buildings[world.buildings["grade"] > 0]
+    whole = world.buildings[world.buildings["grade"] == 0]
+    earth = shapely.union_all([shapely.box(*row.geometry.bounds) for row in hit.itertuples()]).buffer(25)
+    assert len(hit) >= 5 and all(abs(change[_inside(world, row.geometry)]).max() < 0.3 for row in whole.itertuples())
+    assert earth.area < 0.5 * world.dsm.size * world.cell_m**2  # in one place, not all over the settlement
+
+
 def test_attributes_are_what_the_rasters_show(world: World) -> None:
     """An independent zonal reading of the rasters meets every attribute, and houses stand on their footprints only."""
     above, before = world.dsm - world.dtm, world.pre_dsm - world.dtm
