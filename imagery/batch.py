@@ -79,7 +79,8 @@ def stitch(
     fresh: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Make `ortho.tif`, `dsm.tif`, `dtm.tif`, `reconstruction.json`, `footprints.geojson`, `quality.json` and `quality.html`.
+    """Make `ortho.tif`, `dsm.tif`, `dtm.tif`, `reconstruction.json`, `footprints.geojson`, `seams.geojson`, `quality.json` and
+    `quality.html`.
 
     Work that a former run has finished on the same photos and options is used again unless `fresh`. Returns what
     `quality.json` holds. Raises BadInputError and NotEnoughDataError.
@@ -306,7 +307,7 @@ class _Job:
             )
             return {}
 
-        outputs = [self.out_dir / "ortho.tif", self.out_dir / "footprints.geojson"]
+        outputs = [self.out_dir / name for name in ("ortho.tif", "footprints.geojson", "seams.geojson")]
         self.stages["mosaic"] = self.workspace.stage("mosaic", self._product_key(gsd_m), outputs, work)
         return self.stages["mosaic"].info
 

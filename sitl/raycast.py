@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sitl.world.light import DIFFUSE, DIRECT, shadow_heights
 from sitl.world.noise import hash01, value_noise
-from sitl.world.plan import Sun
+from sitl.world.sun import Sun
 
 __all__ = ["Scene", "Walls", "build_scene", "cast"]
 

@@ -20,6 +20,7 @@ from imagery.ortho.footprints import write_footprints
 from imagery.ortho.heights import Heights
 from imagery.ortho.painter import Painter, Scene
 from imagery.ortho.patches import read_view
+from imagery.ortho.seam_map import write_seams
 from imagery.ortho.seams import NOBODY, choose_photos
 from imagery.surface.fill import block_medians
 from imagery.surface.grid import Grid, GridFrame, unit_m
@@ -60,7 +61,7 @@ def build_mosaic(
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> MosaicResult:
-    """Write the orthomosaic as a cloud-optimised GeoTIFF and `footprints.geojson` beside it.
+    """Write the orthomosaic as a cloud-optimised GeoTIFF, and `footprints.geojson` and `seams.geojson` beside it.
 
     gsd_m: pixel side in metres; the surface's cell must be 1, 2, 4 or 8 of it. workers: threads. Raises BadInputError for a
     surface that does not fit, NotEnoughDataError when no photo shows any of it.
@@ -99,6 +100,7 @@ def build_mosaic(
         writer.close()
     footprints = out_path.with_name("footprints.geojson")
     write_footprints(footprints, views, reconstruction.frame, scene.frame, scene.heights, block)
+    write_seams(out_path.with_name("seams.geojson"), labels, [view.name for view in views], surface.grid, block)
     covered_m2 = valid * scene.gsd_m**2
     extremes = float(gains.min()), float(gains.max())
     return MosaicResult(out_path, footprints, scene.gsd_m, grid.width, grid.height, shown, covered_m2, extremes)

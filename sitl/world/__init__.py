@@ -2,8 +2,8 @@
 
 from sitl.world.disaster import DISASTERS
 from sitl.world.model import Home, World
-from sitl.world.plan import Sun
 from sitl.world.region import Region
 from sitl.world.settlement import PROFILES
+from sitl.world.sun import Sun
 
 __all__ = ["DISASTERS", "PROFILES", "Home", "Region", "Sun", "World"]

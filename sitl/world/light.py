@@ -5,7 +5,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sitl.world.plan import Sun
+from sitl.world.sun import Sun
 
 __all__ = ["DIFFUSE", "DIRECT", "lit", "shadow_heights"]
 

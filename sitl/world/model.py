@@ -1,6 +1,7 @@
 """The world: rasters before and after, what stands where, and where on Earth it is."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from shapely.geometry import Polygon
 from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame
 from imagery.core.progress import SILENT, Progress
-from sitl.world.plan import Sun
+from sitl.world.sun import Sun
 
 __all__ = ["Home", "World"]
 
@@ -69,12 +70,15 @@ class World:
         disaster: str = "earthquake",
         severity: float = 0.34,
         home_amsl_m: float = 230.0,
+        when: datetime | None = None,
+        before: datetime | None = None,
         progress: Progress = SILENT,
     ) -> "World":
         """A settlement around (lon, lat), the same for the same arguments; see PROFILES and DISASTERS for the names.
 
         size_m: east-west and north-south; cell_m: of the rasters; margin_m: between `area` and the world's edge;
-        severity: share of the buildings damaged; home_amsl_m: height of the take-off point.
+        severity: share of the buildings damaged; home_amsl_m: height of the take-off point; when, before: date and hour (with
+        their time zone) at which the sun lights the world after and before its disaster; by the seed if not given.
         """
         from sitl.world.region import Region
 
@@ -84,7 +88,7 @@ class World:
         region = Region.laid_out(
             seed, profile, lon, lat, size_m=whole, margin_m=margin_m, disaster=disaster, severity=severity,
             home_amsl_m=home_amsl_m
-        )  # fmt: skip
+        ).lit(when, before)  # fmt: skip
         return region.world(cell_m=cell_m, progress=progress)
 
     @classmethod

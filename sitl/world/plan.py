@@ -10,24 +10,12 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 
-__all__ = ["Bounds", "Car", "Damage", "Field", "House", "Plan", "Road", "Slide", "Stream", "Sun", "Terrain", "Tree"]
+from sitl.world.sun import Sun
+
+__all__ = ["Bounds", "Car", "Damage", "Field", "House", "Plan", "Road", "Slide", "Stream", "Terrain", "Tree"]
 
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north in metres
-
-
-@dataclass(frozen=True, slots=True)
-class Sun:
-    """Where the sun stands: azimuth clockwise from north, elevation above the horizon, degrees."""
-
-    azimuth_deg: float
-    elevation_deg: float
-
-    @property
-    def direction(self) -> NDArray[np.float64]:
-        """The unit vector towards the sun: east, north, up."""
-        a, e = np.radians([self.azimuth_deg, self.elevation_deg])
-        return np.array([np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A region of any size, of which any window is drawn on demand: a world of it, as small as memory or patience allow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import pyproj
@@ -16,6 +17,7 @@ from sitl.world.draw import Tile, draw
 from sitl.world.model import Home, World
 from sitl.world.plan import Bounds, Plan
 from sitl.world.settlement import PROFILES, lay_out
+from sitl.world.sun import Sun
 from sitl.world.vectors import measured_buildings, other_layers
 
 __all__ = ["Region"]
@@ -62,6 +64,13 @@ class Region:
             )
         plan = strike(lay_out(seed, profile, size_m, margin_m, disaster), severity)
         return cls(plan, lon, lat, home_amsl_m, margin_m, severity)
+
+    def lit(self, when: datetime | None = None, before: datetime | None = None) -> "Region":
+        """The region in the sunlight of given times after and before its disaster; a time that is None changes nothing."""
+        plan = self.plan
+        sun = plan.sun if when is None else Sun.at(self.lon_deg, self.lat_deg, when)
+        pre_sun = plan.pre_sun if before is None else Sun.at(self.lon_deg, self.lat_deg, before)
+        return replace(self, plan=replace(plan, sun=sun, pre_sun=pre_sun))
 
     def world(self, window: Bounds | None = None, *, cell_m: float = 0.06, progress: Progress = SILENT) -> World:
         """Draw a window (west, south, east, north in the plan's metres; by default everything) as a world of its own.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Point, Polygon
 from shapely.prepared import prep
 
-from sitl.world.plan import Car, Field, House, Plan, Road, Stream, Sun, Tree
+from sitl.world.plan import Car, Field, House, Plan, Road, Stream, Tree
+from sitl.world.sun import Sun
 from sitl.world.terrain import Valley, relief
 
 __all__ = ["PROFILES", "Profile", "lay_out"]

@@ -20,7 +20,7 @@ from imagery.core.files import atomic_directory, write_json
 from imagery.core.frame import LocalFrame, utm_crs
 from imagery.core.progress import Progress
 from sitl.world.model import Home, World
-from sitl.world.plan import Sun
+from sitl.world.sun import Sun
 
 __all__ = ["load_world", "save_world", "world_from_geotiffs"]
 

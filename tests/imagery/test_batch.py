@@ -20,7 +20,16 @@ KEYS = {
     *("check_rmse_m", "gsd_cm", "completeness", "seconds", "cpu_seconds", "peak_memory_mb"),
 }
 PRODUCTS = {
-    *("ortho.tif", "dsm.tif", "dtm.tif", "reconstruction.json", "footprints.geojson", "quality.json", "quality.html"),
+    *(
+        "ortho.tif",
+        "dsm.tif",
+        "dtm.tif",
+        "reconstruction.json",
+        "footprints.geojson",
+        "seams.geojson",
+        "quality.json",
+        "quality.html",
+    ),
 }
 PREVIEW = Options("preview")
 

@@ -8,11 +8,12 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 
 from imagery.core.camera import rotation_from_gimbal
 from imagery.core.errors import BadInputError
-from sitl.truth import damage_error, mosaic_error, pose_error, surface_error
+from sitl.truth import damage_error, mosaic_error, pose_error, seam_error, surface_error
 from sitl.world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio on affine 3.1
@@ -46,6 +47,23 @@ def test_a_moved_orthomosaic_is_found_where_it_was_moved(
     assert error.spread_m < 0.03
     assert error.gsd_m == pytest.approx(0.1)
     assert error.covered == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_jump_across_a_seam_is_found(world: World, tmp_path: Path) -> None:
+    jump_px, middle = 4, world.ortho.shape[1] // 2
+    torn = world.ortho.copy()
+    torn[jump_px:, middle:] = world.ortho[:-jump_px, middle:]
+    x = world.transform.c + middle * world.cell_m
+    south, north = world.transform.f - (world.ortho.shape[0] - 1) * world.cell_m, world.transform.f - world.cell_m
+    lines = [shapely.LineString([(x, south), (x, north)]), shapely.LineString([(x - 30, south), (x - 30, north)])]
+    path = tmp_path / "seams.geojson"
+    for line, expected in zip(lines, (jump_px * world.cell_m, 0.0), strict=True):
+        gpd.GeoDataFrame(geometry=[line], crs=world.crs).to_crs("EPSG:4326").to_file(path, driver="GeoJSON")
+        error = seam_error(world, _write(tmp_path / "ortho.tif", world, torn), path)
+        assert error.places > 60
+        assert error.p50_m == pytest.approx(expected, abs=0.02)
+        assert error.p95_m == pytest.approx(expected, abs=0.05)
+        assert error.ground_places == 0 or error.ground_p99_m == pytest.approx(expected, abs=0.05)
 
 
 def test_a_raised_surface_with_holes_is_measured(world: World, tmp_path: Path) -> None:

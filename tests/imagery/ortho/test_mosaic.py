@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
-from shapely import Point, Polygon
+from shapely import LineString, Point, Polygon
+from shapely.geometry import shape
 
 from imagery.core.errors import BadInputError
 from imagery.ortho import MosaicResult, build_mosaic
+from imagery.ortho.seam_map import seam_lines
 from imagery.surface import build_surface
 from tests.oracles.height_field import Survey, local_grid
 
@@ -105,7 +107,7 @@ def test_file_is_a_cloud_optimised_jpeg_with_a_mask(built: MosaicResult, survey:
 
 def test_nothing_else_is_left_behind(built: MosaicResult) -> None:
     names = {path.name for path in built.ortho_path.parent.iterdir()}
-    assert names == {"dsm.tif", "dtm.tif", "measured.tif", "ortho.tif", "footprints.geojson"}
+    assert names == {"dsm.tif", "dtm.tif", "measured.tif", "ortho.tif", "footprints.geojson", "seams.geojson"}
 
 
 def test_footprints_hold_what_the_photos_saw(built: MosaicResult, survey: Survey) -> None:
@@ -117,6 +119,28 @@ def test_footprints_hold_what_the_photos_saw(built: MosaicResult, survey: Survey
     pose = next(iter(survey.reconstruction.images.values()))
     lon, lat = survey.reconstruction.frame.to_geographic(pose.position[0], pose.position[1])
     assert outline.contains(Point(float(lon), float(lat)))
+
+
+def test_seams_lie_where_the_photos_of_both_sides_see(built: MosaicResult, survey: Survey) -> None:
+    def features(name: str) -> list[dict]:
+        return json.loads((built.ortho_path.with_name(name)).read_text())["features"]
+
+    outlines = {
+        item["properties"]["file"]: shape(item["geometry"]).buffer(1e-6) for item in features("footprints.geojson")
+    }
+    seams = features("seams.geojson")
+    assert len(seams) >= 4
+    for seam in seams:
+        line = shape(seam["geometry"])
+        for name in seam["properties"]["photos"]:
+            assert line.intersection(outlines[name]).length > 0.95 * line.length
+
+
+def test_seam_lines_are_the_borders_between_photos() -> None:
+    labels = np.array([[0, 0, 1], [0, 2, 1], [-1, 2, 1]], np.int16)
+    lines = seam_lines(labels)
+    assert {pair: line.length for pair, line in lines.items()} == {(0, 1): 1, (0, 2): 2, (1, 2): 2}
+    assert lines[0, 2].equals(LineString([(1, 2), (1, 1), (2, 1)]))
 
 
 def test_surface_that_does_not_fit_is_refused(survey: Survey, surface: Path, tmp_path: Path) -> None:
