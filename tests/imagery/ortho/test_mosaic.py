@@ -126,7 +126,7 @@ def test_seams_lie_where_the_photos_of_both_sides_see(built: MosaicResult, surve
         return json.loads((built.ortho_path.with_name(name)).read_text())["features"]
 
     outlines = {
-        item["properties"]["file"]: shape(item["geometry"]).buffer(1e-6) for item in features("footprints.geojson")
+        item["properties"]["file"]: shape(item["geometry"]).buffer(1.5e-5) for item in features("footprints.geojson")
     }
     seams = features("seams.geojson")
     assert len(seams) >= 4
