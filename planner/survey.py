@@ -1,7 +1,7 @@
 """From what is asked (SurveySpec) to a plan (SurveyPlan): the planner's stages, readable in `plan_survey`."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -120,19 +120,31 @@ class SurveyPlan:
     warnings: tuple[str, ...]
 
 
-def plan_survey(spec: SurveySpec, progress: Progress = SILENT) -> SurveyPlan:
-    """The fastest complete and safe survey found, cut into flights."""
+def plan_survey(
+    spec: SurveySpec,
+    progress: Progress = SILENT,
+    *,
+    lines: NDArray[np.float64] | None = None,
+    earlier: NDArray[np.int64] | None = None,
+) -> SurveyPlan:
+    """The fastest complete and safe survey found, cut into flights.
+
+    lines: n x 2 x 2, given lines to fly instead of a pattern's, in metres in the frame of the site; earlier: how many photos of
+    earlier flights see each cell of `cells_of` the site's area, which are counted too.
+    """
     check(spec)
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
     motion, slowed = pace(spec)
     task = task_of(spec, site, motion)
     overhead_s = motion.take_off_and_land_s(spec.height_agl_m)
-    choice = cover(spec, site, task, overhead_s, progress)
+    choice = cover(spec, site, task, overhead_s, progress) if lines is None else fastest(task, lines)
     sorties = split(task, choice, spec.usable_s, overhead_s, spec.drone.max_items, spec.drones)
     terrain = None if spec.dem is None else read_terrain(spec.dem, site.frame, _surroundings(site, choice))
     home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
     flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
     overlap = prove(spec, site.area, flights, terrain, home_amsl_m)
+    if earlier is not None:
+        overlap = replace(overlap, views=overlap.views + earlier)
     warnings = (*spec.area.warnings, *slowed, *concerns(spec, site, flights, overlap, terrain))
     return SurveyPlan(
         spec=spec,

@@ -13,6 +13,7 @@ COMMANDS = {
     "plan": "Plan a survey of an area: flights, missions, summary.",
     "upload": "Upload a flight's mission, fence and rally points, read back, compare.",
     "fly": "Preflight, upload, arm (asks), fly and watch a flight.",
+    "gaps": "What a flown survey missed, as a new plan.",
     "watch": "Live telemetry of a vehicle.",
     "stitch": "Photos to an orthomosaic and a surface model.",
     "damage": "Grade buildings by damage.",

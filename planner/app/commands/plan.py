@@ -53,7 +53,7 @@ def run_command(
 
     if gsd is not None and height is not None:
         raise BadInputError("give --gsd or --height, not both: each follows from the other")
-    wanted = _formats(formats)
+    wanted = chosen_formats(formats)
     front, side = _overlap(overlap)
     chosen_camera, chosen_drone = _equipment(camera, drone)
     shown_gsd = 2.0 if gsd is None and height is None else gsd
@@ -89,12 +89,20 @@ def run_command(
     return result
 
 
-def write_plan(plan: "SurveyPlan", out: Path, formats: tuple[str, ...] = ("plan", "waypoints")) -> dict[str, Any]:
-    """Write a plan's files into a folder, all or none, and return its summary; flights of an older plan there are removed."""
+def write_plan(
+    plan: "SurveyPlan",
+    out: Path,
+    formats: tuple[str, ...] = ("plan", "waypoints"),
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write a plan's files into a folder, all or none, and return its summary; flights of an older plan there are removed.
+
+    more: what else the summary says.
+    """
     from imagery.core.files import atomic_directory, write_json
     from planner.formats import plan_geojson, summary
 
-    result = summary.figures(plan)
+    result = {**summary.figures(plan), **(more or {})}
     with atomic_directory(out) as folder:
         plan_geojson.write(plan, folder / "plan.geojson")
         write_json(folder / "summary.json", result)
@@ -191,7 +199,7 @@ def _union(zones: list[Any]) -> Any:
     return shapely.union_all(zones) if zones else shapely.MultiPolygon()
 
 
-def _formats(text: str) -> tuple[str, ...]:
+def chosen_formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     unknown = [part for part in wanted if part not in FORMATS]
     if not wanted:
