@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from imagery.core.camera import Camera
 from imagery.core.errors import BadInputError, NotEnoughDataError
 from imagery.core.progress import SILENT, Progress
-from planner.app.plan_folder import PlannedSurvey
+from planner.app.planned import PlannedSurvey
 from planner.coverage.shots import Shots
 
 __all__ = ["Taken", "pose", "read_taken"]
@@ -133,12 +133,15 @@ def pose(taken: Taken, planned: PlannedSurvey, *, fixed_mount: bool = False) -> 
     by_sea_level = planned_rel + off - (np.nanmedian(off[near]) if np.isfinite(off[near]).any() else 0.0)
     height = _first_known(taken.rel_m, by_sea_level, planned_rel)
     course = np.where(distance <= ON_PLAN * planned.spec.footprint_m[0], planned.course_deg[nearest], _courses(flat))
-    down, level = np.full(len(taken), -90.0), np.zeros(len(taken))
-    body = taken.body_deg if fixed_mount else np.column_stack([taken.body_deg[:, 0], level, level])
-    yaw = _first_known(taken.gimbal_deg[:, 0], body[:, 0], course)
-    pitch = _first_known(taken.gimbal_deg[:, 1], body[:, 1] - 90.0, down)
-    roll = _first_known(taken.gimbal_deg[:, 2], body[:, 2], level)
-    return Shots.of_angles(np.column_stack([flat, height]), yaw, pitch, roll)
+    places = np.column_stack([flat, height])
+    body_yaw = _first_known(taken.body_deg[:, 0], course)
+    gimbal = np.column_stack([_first_known(taken.gimbal_deg[:, 0], body_yaw), taken.gimbal_deg[:, 1:]])
+    shots = Shots.of_gimbal(places, gimbal[:, 0], np.nan_to_num(gimbal[:, 1], nan=-90.0), np.nan_to_num(gimbal[:, 2]))
+    if not fixed_mount:
+        return shots
+    leaning = Shots.of_aircraft(places, body_yaw, *np.nan_to_num(taken.body_deg[:, 1:]).T)
+    steady = np.isfinite(taken.gimbal_deg[:, 1])[:, None, None]
+    return Shots(places, np.where(steady, shots.rotations, leaning.rotations))
 
 
 def _first_known(*columns: NDArray[np.float64]) -> NDArray[np.float64]:

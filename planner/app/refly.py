@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from imagery.core.camera import Camera
 from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
-from planner.app.plan_folder import PlannedSurvey
+from planner.app.planned import PlannedSurvey
 from planner.coverage.gaps import TIE_WIDTH, WANTED, Shortage, find_gaps, fresh_lines, mending_lines
 from planner.coverage.proof import Overlap, cells_of, line_photos
 from planner.coverage.shots import Shots, sight, views
@@ -107,7 +107,7 @@ def _level(
     courses = lines[:, 1] - lines[:, 0]
     yaw = np.degrees(np.arctan2(courses[:, 0], courses[:, 1]))[line]
     height = _ground(planned, places[:, 0], places[:, 1]) + planned.spec.height_agl_m
-    return Shots.of_angles(np.column_stack([places, height]), yaw, -90.0, 0.0)
+    return Shots.of_gimbal(np.column_stack([places, height]), yaw, -90.0, 0.0)
 
 
 def _ground(planned: PlannedSurvey, east: NDArray[np.float64], north: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,12 +29,23 @@ class Shots:
         return len(self.places)
 
     @classmethod
-    def of_angles(cls, places: ArrayLike, yaw_deg: ArrayLike, pitch_deg: ArrayLike, roll_deg: ArrayLike) -> "Shots":
+    def of_gimbal(cls, places: ArrayLike, yaw_deg: ArrayLike, pitch_deg: ArrayLike, roll_deg: ArrayLike) -> "Shots":
         """Photos from gimbal angles in degrees (n each): yaw clockwise from north, pitch -90 straight down, roll."""
         places = np.asarray(places, float).reshape(-1, 3)
         angles = np.broadcast_arrays(np.zeros(len(places)), yaw_deg, pitch_deg, roll_deg)[1:]
         rotations = [rotation_from_gimbal(yaw, pitch, roll) for yaw, pitch, roll in zip(*angles, strict=True)]
         return cls(places, np.array(rotations, float).reshape(-1, 3, 3))
+
+    @classmethod
+    def of_aircraft(cls, places: ArrayLike, yaw_deg: ArrayLike, pitch_deg: ArrayLike, roll_deg: ArrayLike) -> "Shots":
+        """Photos of a camera that is fixed looking down from an aircraft with these attitudes (aerospace convention: nose up
+        and right wing down are positive), the image's top to the nose."""
+        places = np.asarray(places, float).reshape(-1, 3)
+        angles = np.broadcast_arrays(np.zeros(len(places)), yaw_deg, pitch_deg, roll_deg)[1:]
+        (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians(angles)), np.sin(np.radians(angles))
+        nose = np.stack([sy * cp, cy * cp, sp], axis=-1)
+        right = np.stack([sy * sp * sr + cy * cr, cy * sp * sr - sy * cr, -cp * sr], axis=-1)
+        return cls(places, np.stack([right, -nose, np.cross(nose, right)], axis=1))
 
 
 def sight(cells: Cells, shots: Shots, camera: Camera, ground_m: ArrayLike, grown_m: float = 0.0) -> csr_matrix:

@@ -15,7 +15,7 @@ from imagery.core.photolog import PhotoRecord, read_photo_log, write_photo_log
 from planner.app.commands.plan import write_plan
 from planner.app.flights import read_flight
 from planner.app.flown import pose, read_taken
-from planner.app.plan_folder import PlannedSurvey, read_plan
+from planner.app.planned import PlannedSurvey, read_planned
 from planner.app.refly import Refly, refly
 from planner.area import Area
 from planner.coverage.proof import cells_of, count_views
@@ -50,7 +50,7 @@ def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def planned(plan_folder: Path) -> PlannedSurvey:
-    return read_plan(plan_folder)
+    return read_planned(plan_folder)
 
 
 def log_of(plan_folder: Path) -> list[PhotoRecord]:
@@ -83,7 +83,8 @@ def corner(records: list[PhotoRecord]) -> list[PhotoRecord]:
 
 def blown(records: list[PhotoRecord]) -> list[PhotoRecord]:
     third = len(records) // 3
-    return [replace(r, lon=r.lon + 25 * METRES[0]) if third < i < 2 * third else r for i, r in enumerate(records)]
+    moved = [replace(r, lon=r.lon - 20 * METRES[0], lat=r.lat + 20 * METRES[1]) for r in records[third : 2 * third]]
+    return records[:third] + moved + records[2 * third :]
 
 
 LOSSES: dict[str, Callable[[list[PhotoRecord]], list[PhotoRecord]]] = {
@@ -156,11 +157,15 @@ def test_a_complete_survey_leaves_nothing_to_fly(plan_folder: Path, tmp_path: Pa
 
 
 def test_a_leaning_camera_sees_elsewhere(planned: PlannedSurvey, plan_folder: Path, tmp_path: Path) -> None:
-    leaning = [replace(record, roll_deg=25.0, pitch_deg=0.0) for record in log_of(plan_folder)]
+    leaning = [replace(record, yaw_deg=0.0, pitch_deg=30.0, roll_deg=0.0) for record in log_of(plan_folder)]
     write_photo_log(tmp_path / "photos.csv", leaning)
     taken = read_taken([tmp_path / "photos.csv"], planned.spec.camera)
     assert refly(planned, pose(taken, planned), taken.camera).plan is None
-    assert refly(planned, pose(taken, planned, fixed_mount=True), taken.camera).plan is not None
+    result = refly(
+        planned, pose(taken, planned, fixed_mount=True), taken.camera
+    )  # all look north: the south is missing
+    assert result.plan is not None
+    assert result.shortage.outline(0).centroid.y < shapely.Point(planned.site.area.centroid).y - 30
 
 
 def test_sight_counts_as_the_proof_does() -> None:
@@ -171,7 +176,7 @@ def test_sight_counts_as_the_proof_does() -> None:
     unit = np.column_stack([np.sin(np.radians(course)), np.cos(np.radians(course))])
     width, height = camera.footprint_m(1.0)
     expected = count_views(cells, places, unit, (width, height)).views
-    counted = views(cells, sight(cells, Shots.of_angles(places, course, -90.0, 0.0), camera, 0.0))
+    counted = views(cells, sight(cells, Shots.of_gimbal(places, course, -90.0, 0.0), camera, 0.0))
     assert (counted == expected)[cells.inside].all()
 
 
@@ -188,7 +193,7 @@ def test_photos_of_another_place_are_refused(planned: PlannedSurvey, tmp_path: P
 def test_what_is_no_plan_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "plan.geojson").write_text(text)
     with pytest.raises(BadInputError, match="plan"):
-        read_plan(tmp_path)
+        read_planned(tmp_path)
 
 
 def test_flown_missed_and_mended_on_a_simulated_copter(tmp_path: Path) -> None:
@@ -200,13 +205,14 @@ def test_flown_missed_and_mended_on_a_simulated_copter(tmp_path: Path) -> None:
     )
     write_plan(plan_survey(spec), tmp_path / "plan")
     assert fly_all(tmp_path / "plan", tmp_path / "first", range(2, 9999, 2)) > 20
-    planned = read_plan(tmp_path / "plan")
+    planned = read_planned(tmp_path / "plan")
     logs = [tmp_path / "first/photos.csv"]
     taken = read_taken(logs, planned.spec.camera)
     first = refly(planned, pose(taken, planned), taken.camera)
     assert first.plan is not None
     write_plan(first.plan, tmp_path / "gaps")
-    assert fly_all(tmp_path / "gaps", tmp_path / "second") == sum(len(f.photos) for f in first.plan.flights)
+    flown = fly_all(tmp_path / "gaps", tmp_path / "second")
+    assert flown >= 0.95 * sum(len(f.photos) for f in first.plan.flights)
     logs.append(tmp_path / "second/photos.csv")
     taken = read_taken(logs, planned.spec.camera)
     second = refly(planned, pose(taken, planned), taken.camera)

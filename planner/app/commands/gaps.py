@@ -22,10 +22,6 @@ def run_command(
         typer.Argument(help="What was taken: folders of photos and photo logs (photos.csv), one or several."),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the plan of the gaps.")],
-    camera: Annotated[
-        str | None, typer.Option(help="Camera id or file, where the plan's is not in the catalogue.")
-    ] = None,
-    drone: Annotated[str | None, typer.Option(help="Another drone than the plan's: id or file.")] = None,
     dem: Annotated[Path | None, typer.Option(help="Elevation, where the plan's file has moved.")] = None,
     wanted: Annotated[
         int, typer.Option("--views", help="Photos that each place needs, where the plan has as many.")
@@ -37,9 +33,9 @@ def run_command(
     formats: Annotated[str, typer.Option(help="Mission formats, as of `plan`.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """What a flown survey missed, as a plan that flies only that and proves the whole complete."""
-    from planner.app.commands.plan import chosen_formats, equipment, write_plan
+    from planner.app.commands.plan import chosen_formats, write_plan
     from planner.app.flown import pose, read_taken
-    from planner.app.plan_folder import read_plan
+    from planner.app.planned import read_planned
     from planner.app.refly import refly
 
     if wanted < 1:
@@ -47,9 +43,7 @@ def run_command(
     if not 0 <= tolerance <= 100:
         raise BadInputError(f"--tolerance {tolerance:g}: give 0 to 100 m, usually 5 (0.1 with RTK)")
     wanted_formats = chosen_formats(formats)
-    given_camera = equipment(camera, None)[0] if camera else None
-    given_drone = equipment(None, drone)[1] if drone else None
-    planned = read_plan(plan, given_camera, given_drone, dem)
+    planned = read_planned(plan, dem)
     taken = read_taken(photos, planned.spec.camera, run.progress)
     for reason, count in taken.left_out.items():
         run.progress.warn(f"{count} photo{'s' if count > 1 else ''} {reason}: left out")
