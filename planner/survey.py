@@ -241,6 +241,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
         height_m=height_m,
         most_inset_m=trigger_m * MOST_INSET if spec.inset else 0.0,
         angles=() if spec.angle_deg is None else ((90 - spec.angle_deg) % 180,),
+        one_angle=spec.pattern != "grid",
     )
 
 

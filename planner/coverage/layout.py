@@ -1,0 +1,164 @@
+"""Layouts: the sweeps that together cover an area, one or one for each cell, as fast as their photos still see enough."""
+
+import functools
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.coverage.cells import Cell
+from planner.coverage.proof import cells_of, parallel_views
+from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, inset, sweep
+from planner.coverage.task import Task
+from planner.timing import Motion
+
+__all__ = ["Layout", "Views", "drawn_in", "estimate", "lines_of", "over_cells", "patched", "single_sweeps"]
+
+Layout = tuple[Sweep, ...]
+
+ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
+MOST_ANGLES, MOST_CELL_ANGLES = 20, 3
+INSET_TRIALS = 4
+ROUNDS = 2  # in which the cells' sweeps are made faster in turn
+MOST_PATCHES, PATCH_M, SECONDS_A_PATCH = 200, 0.5, 20.0
+
+
+class Views:
+    """How many photos of sweeps see each cell of an area's raster; what has been counted is remembered."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.raster = cells_of(task.area)
+        self.few = min(5, max(1, int(task.views / 2)))  # or half as many as inside, if that is less
+        self._counted: dict[int, tuple[Sweep, NDArray[np.int64]]] = {}
+
+    def of(self, sweep: Sweep) -> NDArray[np.int64]:
+        """Views of each inside cell of the raster."""
+        if id(sweep) not in self._counted:
+            task = self.task
+            footprint = (task.width_m, task.height_m)
+            views = parallel_views(self.raster, sweep.lines, sweep.angle_deg, task.trigger_m, footprint)
+            self._counted[id(sweep)] = sweep, views
+        return self._counted[id(sweep)][1]
+
+    def total(self, layout: Layout) -> NDArray[np.int64]:
+        """Views of all sweeps together."""
+        return np.asarray(functools.reduce(np.add, map(self.of, layout)))
+
+    def shares(self, views: NDArray[np.int64]) -> tuple[float, float]:
+        """The shares of the area seen by at least one photo, and by enough."""
+        return float((views >= 1).mean()), float((views >= self.few).mean())
+
+    def complete(self, views: NDArray[np.int64]) -> bool:
+        """Whether everything is seen, and nearly everything often enough."""
+        one, enough = self.shares(views)
+        return one == 1.0 and enough >= ENOUGH_FIVE
+
+    def seconds_to_complete(self, views: NDArray[np.int64]) -> float:
+        """Roughly what it takes to fly again over what too few photos see, and to reach what none sees."""
+        task, (one, enough) = self.task, self.shares(views)
+        unseen_photos = (1 - one) * task.area.area / (task.width_m * task.height_m)
+        again_s = (1 - enough) * task.area.area / (task.spacing_m * task.motion.speed_m_s)
+        return again_s + SECONDS_A_PATCH * unseen_photos
+
+
+def lines_of(layout: Layout) -> NDArray[np.float64]:
+    """The lines of all sweeps (n x 2 x 2)."""
+    return np.concatenate([sweep.lines for sweep in layout])
+
+
+def estimate(sweep: Sweep, motion: Motion) -> float:
+    """A lower bound in seconds for flying the sweep without transits and with the shortest turns."""
+    courses = sweep.lines[:, 1] - sweep.lines[:, 0]
+    speed = motion.speed_m_s
+    if len(courses) and (motion.wind_east_m_s or motion.wind_north_m_s):
+        there, back = motion.ground_speed(*courses[0]), motion.ground_speed(*-courses[0])
+        speed = float(2 / (1 / there + 1 / back))
+    lines = float(motion.rest_to_rest(np.hypot(courses[:, 0], courses[:, 1]), speed).sum())
+    return lines + (len(courses) - 1) * float(motion.rest_to_rest(sweep.spacing_m))
+
+
+def single_sweeps(task: Task) -> list[tuple[float, Sweep]]:
+    """Sweeps of the whole region at the angles that promise most, with their estimates, the lowest first."""
+    angles = list(task.angles) or candidate_angles(task.region)
+    first = sorted((estimate(sweep(task.region, angle, task.spacing_m, 0.75), task.motion), angle) for angle in angles)
+    sweeps = candidate_sweeps(task.region, task.spacing_m, [angle for _, angle in first[:MOST_ANGLES]])
+    return _sorted(sweeps, task)
+
+
+def over_cells(task: Task, cells: tuple[Cell, ...], views: Views) -> Layout | None:
+    """The fastest complete layout found with one sweep in each cell, or None.
+
+    Every cell begins with its safest sweep; then each in turn takes the fastest with which the area stays complete, helped by
+    the photos of the cells beside it.
+    """
+    options = [_cell_sweeps(task, cell) for cell in cells]
+    chosen = [max((option for option in found if option[1].angle_deg == found[0][1].angle_deg), key=_first) for found in options]
+    total = views.total(tuple(sweep for _, sweep in chosen))
+    if not views.complete(total):
+        return None
+    for _ in range(ROUNDS):
+        for i, found in enumerate(options):
+            others = total - views.of(chosen[i][1])
+            faster = (option for option in found if option[0] < chosen[i][0])
+            chosen[i] = next((option for option in faster if views.complete(others + views.of(option[1]))), chosen[i])
+            total = others + views.of(chosen[i][1])
+    return tuple(sweep for _, sweep in chosen)
+
+
+def _cell_sweeps(task: Task, cell: Cell) -> list[tuple[float, Sweep]]:
+    angles = candidate_angles(cell.polygon)
+    first = sorted((estimate(sweep(cell.polygon, angle, task.spacing_m, 0.75), task.motion), angle) for angle in angles)
+    tried = {cell.angle_deg, *(angle for _, angle in first[:MOST_CELL_ANGLES])}
+    return _sorted(candidate_sweeps(cell.polygon, task.spacing_m, sorted(tried)), task)
+
+
+def _sorted(sweeps: object, task: Task) -> list[tuple[float, Sweep]]:
+    return sorted(((estimate(s, task.motion), s) for s in sweeps if len(s.lines)), key=_first)
+
+
+def _first(option: tuple[float, Sweep]) -> float:
+    return option[0]
+
+
+def drawn_in(layout: Layout, views: Views) -> Layout:
+    """The complete layout with its lines' ends drawn in as far as it stays complete, at most by `task.most_inset_m`."""
+    task, best, low, high = views.task, layout, 0.0, 1.0
+    trial_share = 1.0
+    for _ in range(INSET_TRIALS if task.most_inset_m > 0 else 0):
+        trial = tuple(inset(sweep, trial_share * task.most_inset_m, task.trigger_m) for sweep in layout)
+        if views.complete(views.total(trial)):
+            best, low = trial, trial_share
+        else:
+            high = trial_share
+        if low == 1.0:
+            break
+        trial_share = (low + high) / 2
+    return best
+
+
+def patched(sweep: Sweep, views: Views) -> Sweep:
+    """The sweep with a very short line wherever the area would be seen by no photo, in corners that no line reaches."""
+    import shapely
+    task = views.task
+    turn = math.radians(sweep.angle_deg)
+    course = np.array([math.cos(turn), math.sin(turn)])
+    centres = np.column_stack(views.raster.inside_centres())
+    shapely.prepare(task.region)
+    reachable = centres[shapely.contains_xy(task.region, centres[:, 0], centres[:, 1])]
+    for _ in range(MOST_PATCHES):
+        unseen = centres[views.of(sweep) == 0]
+        if len(unseen) == 0 or len(reachable) == 0:
+            break
+        middle = _middle_of_first(unseen, task)
+        place = reachable[np.argmin(np.hypot(*(reachable - middle).T))]
+        patch = np.stack([place - course * PATCH_M / 2, place + course * PATCH_M / 2])
+        sweep = replace(sweep, lines=np.concatenate([sweep.lines, patch[None]]), row=np.append(sweep.row, sweep.row.max(initial=-1) + 1))
+    return sweep
+
+
+def _middle_of_first(unseen: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
+    """The middle of the unseen cells that a photo over the first of them would see."""
+    near = unseen[np.hypot(*(unseen - unseen[0]).T) < min(task.width_m, task.height_m) / 2]
+    return np.asarray(near.mean(axis=0))
