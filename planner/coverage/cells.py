@@ -152,7 +152,9 @@ def _pieces(
     np.add.at(own, piece[outer], seconds[edge[outer]])
     inner = np.flatnonzero(beside == 2)
     pairs = np.stack([piece[np.flatnonzero(edge == i)] for i in inner]) if len(inner) else np.zeros((0, 2), np.int64)
-    return _Pieces(polygons, angles_deg, own, pairs, seconds[inner] + SEAM_S_A_M * shapely.length(linework[inner])[:, None])
+    return _Pieces(
+        polygons, angles_deg, own, pairs, seconds[inner] + SEAM_S_A_M * shapely.length(linework[inner])[:, None]
+    )
 
 
 def _crossings(lines: NDArray[np.object_], unit: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,9 +191,7 @@ def _cost(pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.int64]
     return float(own + ((cut_s[cut, left] + cut_s[cut, right]) * apart).sum())
 
 
-def _expanded(
-    pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.int64], label: int
-) -> NDArray[np.int64]:
+def _expanded(pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.int64], label: int) -> NDArray[np.int64]:
     """The best labelling in which any pieces may change to `label` and no others change: a minimum cut."""
     count = len(labels)
     keep = pieces.own_s[np.arange(count), labels].copy()

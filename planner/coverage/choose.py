@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
-from planner.coverage.cells import partitions
-from planner.coverage.layout import Layout, Views, drawn_in, lines_of, over_cells, patched, single_sweeps
+from planner.coverage.cells import Cell, partitions
+from planner.coverage.layout import Layout, lines_of, over_cells, patched, single_sweeps
 from planner.coverage.route import Order, order_lines
-from planner.coverage.sweep import sweep
+from planner.coverage.sweep import Sweep, sweep
 from planner.coverage.task import Choice, Task
+from planner.coverage.trim import trimmed
+from planner.coverage.views import Views
 from planner.timing import path_seconds
 
 __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 SHORTEST_M = 0.1
 MANY_LINES = 500  # from which on one sweep is routed only
+MOST_ROUTED = 18
+FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of many lines only two
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
 CONVEX = 0.98  # of its hull: what an area fills that one angle serves best
@@ -37,34 +41,41 @@ def choose(
     views = Views(task)
     sweeps = single_sweeps(task)
     lines = len(sweeps[0][1].lines)
-    limit = int(np.clip(600 / lines, 4 if lines < MANY_LINES else 1, 18))
-    finalists = 4 if lines < 60 else 2
-    routed: list[tuple[float, int, Layout]] = []
+    limit = int(np.clip(600 / lines, 4 if lines < MANY_LINES else 1, MOST_ROUTED))
+    complete, incomplete = _complete(sweeps, views, limit)
+    partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
+    layouts = [*partitioned, *((sweep,) for sweep in complete)]
+    if not layouts:
+        return _route(task, (patched(incomplete, views),), thorough=True)
+    finalists = FINALISTS if lines < FEW_LINES else 2
+    with progress.stage("routes", len(layouts) + min(finalists, len(layouts)), "sweeps") as advance:
+        routed = []
+        for number, layout in enumerate(layouts):
+            routed.append((cost(_route(task, layout, thorough=False)), number))
+            advance(1)
+        best = []
+        for _, number in sorted(routed)[:finalists]:
+            best.append(_route(task, trimmed(layouts[number], views), thorough=True))
+            advance(1)
+    return min(best, key=cost)
+
+
+def _complete(sweeps: list[tuple[float, Sweep]], views: Views, limit: int) -> tuple[list[Sweep], Sweep]:
+    """The first `limit` complete sweeps, and the one of those before them that is completed soonest."""
+    complete: list[Sweep] = []
     incomplete: list[tuple[float, int]] = []
-    parted = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
-    with progress.stage("routes", limit + len(parted), "sweeps") as advance:
-        for layout in parted:
-            drawn = drawn_in(layout, views)
-            routed.append((cost(_route(task, drawn, thorough=False)), -len(routed) - 1, drawn))
-            advance(1)
-        tried = 0
-        for number, (bound_s, sweep) in enumerate(sweeps):
-            if tried >= limit:
-                break
-            seen = views.of(sweep)
-            if not views.complete(seen):
-                incomplete.append((bound_s + views.seconds_to_complete(seen), number))
-                continue
-            drawn = drawn_in((sweep,), views)
-            routed.append((cost(_route(task, drawn, thorough=False)), number, drawn))
-            tried += 1
-            advance(1)
-    if not routed:
-        return _route(task, (patched(sweeps[min(incomplete)[1]][1], views),), thorough=True)
-    return min((_route(task, layout, thorough=True) for _, _, layout in sorted(routed)[:finalists]), key=cost)
+    for number, (seconds, tried) in enumerate(sweeps):
+        seen = views.of(tried)
+        if views.complete(seen):
+            complete.append(tried)
+        else:
+            incomplete.append((seconds + views.seconds_to_complete(seen), number))
+        if len(complete) == limit:
+            break
+    return complete, sweeps[min(incomplete, default=(0.0, 0))[1]][1]
 
 
-def _partitions(task: Task) -> list:
+def _partitions(task: Task) -> list[tuple[Cell, ...]]:
     """Ways to cut the region into cells, where that may save time."""
     if task.one_angle or task.angles or task.region.area >= CONVEX * task.region.convex_hull.area:
         return []

@@ -1,66 +1,26 @@
 """Layouts: the sweeps that together cover an area, one or one for each cell, as fast as their photos still see enough."""
 
-import functools
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from planner.coverage.cells import Cell
-from planner.coverage.proof import cells_of, parallel_views
-from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, inset, sweep
+from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, sweep
 from planner.coverage.task import Task
+from planner.coverage.views import Views
 from planner.timing import Motion
 
-__all__ = ["Layout", "Views", "drawn_in", "estimate", "lines_of", "over_cells", "patched", "single_sweeps"]
+__all__ = ["Layout", "estimate", "lines_of", "over_cells", "patched", "single_sweeps"]
 
 Layout = tuple[Sweep, ...]
 
-ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 MOST_ANGLES, MOST_CELL_ANGLES = 20, 3
-INSET_TRIALS = 4
 ROUNDS = 2  # in which the cells' sweeps are made faster in turn
-MOST_PATCHES, PATCH_M, SECONDS_A_PATCH = 200, 0.5, 20.0
-
-
-class Views:
-    """How many photos of sweeps see each cell of an area's raster; what has been counted is remembered."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.raster = cells_of(task.area)
-        self.few = min(5, max(1, int(task.views / 2)))  # or half as many as inside, if that is less
-        self._counted: dict[int, tuple[Sweep, NDArray[np.int64]]] = {}
-
-    def of(self, sweep: Sweep) -> NDArray[np.int64]:
-        """Views of each inside cell of the raster."""
-        if id(sweep) not in self._counted:
-            task = self.task
-            footprint = (task.width_m, task.height_m)
-            views = parallel_views(self.raster, sweep.lines, sweep.angle_deg, task.trigger_m, footprint)
-            self._counted[id(sweep)] = sweep, views
-        return self._counted[id(sweep)][1]
-
-    def total(self, layout: Layout) -> NDArray[np.int64]:
-        """Views of all sweeps together."""
-        return np.asarray(functools.reduce(np.add, map(self.of, layout)))
-
-    def shares(self, views: NDArray[np.int64]) -> tuple[float, float]:
-        """The shares of the area seen by at least one photo, and by enough."""
-        return float((views >= 1).mean()), float((views >= self.few).mean())
-
-    def complete(self, views: NDArray[np.int64]) -> bool:
-        """Whether everything is seen, and nearly everything often enough."""
-        one, enough = self.shares(views)
-        return one == 1.0 and enough >= ENOUGH_FIVE
-
-    def seconds_to_complete(self, views: NDArray[np.int64]) -> float:
-        """Roughly what it takes to fly again over what too few photos see, and to reach what none sees."""
-        task, (one, enough) = self.task, self.shares(views)
-        unseen_photos = (1 - one) * task.area.area / (task.width_m * task.height_m)
-        again_s = (1 - enough) * task.area.area / (task.spacing_m * task.motion.speed_m_s)
-        return again_s + SECONDS_A_PATCH * unseen_photos
+MOST_PATCHES, PATCH_M = 200, 0.5
 
 
 def lines_of(layout: Layout) -> NDArray[np.float64]:
@@ -94,7 +54,10 @@ def over_cells(task: Task, cells: tuple[Cell, ...], views: Views) -> Layout | No
     the photos of the cells beside it.
     """
     options = [_cell_sweeps(task, cell) for cell in cells]
-    chosen = [max((option for option in found if option[1].angle_deg == found[0][1].angle_deg), key=_first) for found in options]
+    chosen = [
+        max((option for option in found if option[1].angle_deg == found[0][1].angle_deg), key=_first)
+        for found in options
+    ]
     total = views.total(tuple(sweep for _, sweep in chosen))
     if not views.complete(total):
         return None
@@ -114,7 +77,7 @@ def _cell_sweeps(task: Task, cell: Cell) -> list[tuple[float, Sweep]]:
     return _sorted(candidate_sweeps(cell.polygon, task.spacing_m, sorted(tried)), task)
 
 
-def _sorted(sweeps: object, task: Task) -> list[tuple[float, Sweep]]:
+def _sorted(sweeps: Iterable[Sweep], task: Task) -> list[tuple[float, Sweep]]:
     return sorted(((estimate(s, task.motion), s) for s in sweeps if len(s.lines)), key=_first)
 
 
@@ -122,29 +85,12 @@ def _first(option: tuple[float, Sweep]) -> float:
     return option[0]
 
 
-def drawn_in(layout: Layout, views: Views) -> Layout:
-    """The complete layout with its lines' ends drawn in as far as it stays complete, at most by `task.most_inset_m`."""
-    task, best, low, high = views.task, layout, 0.0, 1.0
-    trial_share = 1.0
-    for _ in range(INSET_TRIALS if task.most_inset_m > 0 else 0):
-        trial = tuple(inset(sweep, trial_share * task.most_inset_m, task.trigger_m) for sweep in layout)
-        if views.complete(views.total(trial)):
-            best, low = trial, trial_share
-        else:
-            high = trial_share
-        if low == 1.0:
-            break
-        trial_share = (low + high) / 2
-    return best
-
-
 def patched(sweep: Sweep, views: Views) -> Sweep:
     """The sweep with a very short line wherever the area would be seen by no photo, in corners that no line reaches."""
-    import shapely
     task = views.task
     turn = math.radians(sweep.angle_deg)
     course = np.array([math.cos(turn), math.sin(turn)])
-    centres = np.column_stack(views.raster.inside_centres())
+    centres = views.centres()
     shapely.prepare(task.region)
     reachable = centres[shapely.contains_xy(task.region, centres[:, 0], centres[:, 1])]
     for _ in range(MOST_PATCHES):
@@ -154,7 +100,11 @@ def patched(sweep: Sweep, views: Views) -> Sweep:
         middle = _middle_of_first(unseen, task)
         place = reachable[np.argmin(np.hypot(*(reachable - middle).T))]
         patch = np.stack([place - course * PATCH_M / 2, place + course * PATCH_M / 2])
-        sweep = replace(sweep, lines=np.concatenate([sweep.lines, patch[None]]), row=np.append(sweep.row, sweep.row.max(initial=-1) + 1))
+        sweep = replace(
+            sweep,
+            lines=np.concatenate([sweep.lines, patch[None]]),
+            row=np.append(sweep.row, sweep.row.max(initial=-1) + 1),
+        )
     return sweep
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos", "parallel_views"]
+__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,33 +105,3 @@ def count_views(
         hit = within & (abs(dx * ux + dy * uy) <= along / 2 * above) & (abs(dy * ux - dx * uy) <= across / 2 * above)
         views += np.bincount(index[hit], minlength=views.size)
     return Overlap(cells, views.reshape(rows, columns))
-
-
-def parallel_views(
-    cells: Cells, lines: NDArray[np.float64], angle_deg: float, trigger_m: float, footprint_m: tuple[float, float]
-) -> NDArray[np.int64]:
-    """How many photos see each inside cell (in `np.nonzero` order) when parallel lines are flown.
-
-    lines: n x 2 x 2, at `angle_deg` from east; footprint_m: width across and height along the course. The same count
-    as `count_views` of `line_photos`, but as fast as comparing many sweeps needs.
-    """
-    width_m, height_m = footprint_m
-    x, y = cells.inside_centres()
-    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    order = np.argsort(y * c - x * s, kind="stable")
-    along, across = (x * c + y * s)[order], (y * c - x * s)[order]
-    start, end, offset = lines[:, 0] @ [c, s], lines[:, 1] @ [c, s], lines[:, 0] @ [-s, c]
-    first, last = (
-        np.searchsorted(across, offset - width_m / 2),
-        np.searchsorted(across, offset + width_m / 2, side="right"),
-    )
-    sorted_views = np.zeros(len(x), np.int64)
-    for i in range(len(lines)):
-        from_start, length = along[first[i] : last[i]] - start[i], end[i] - start[i]
-        highest = np.minimum(np.floor((from_start + height_m / 2) / trigger_m), math.floor(length / trigger_m - 1e-6))
-        lowest = np.maximum(np.ceil((from_start - height_m / 2) / trigger_m), 0)
-        at_exit = abs(from_start - length) <= height_m / 2
-        sorted_views[first[i] : last[i]] += (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int64)
-    views = np.empty_like(sorted_views)
-    views[order] = sorted_views
-    return views

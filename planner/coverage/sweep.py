@@ -7,13 +7,13 @@ counter-clockwise from east, 0 <= angle < 180.
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "inset", "sweep"]
+__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
 
 ANGLE_STEP_DEG = 2.0
 MARGINS = (0.5, 0.58, 0.66, 0.75, 0.85, 1.0)  # of the spacing: how far the first line may lie inside the edge
@@ -25,16 +25,13 @@ class Sweep:
     """Parallel lines over an area.
 
     Attributes: angle_deg; lines: n x 2 x 2, the ends of each line in metres, sorted across the sweep and along the lines;
-    row: n, which of the parallels each line lies on; spacing_m: between parallels; margin_m: first parallel to the edge;
-    inset_m: how far the lines' ends are drawn in from the edge.
+    row: n, which of the parallels each line lies on; spacing_m: between parallels.
     """
 
     angle_deg: float
     lines: NDArray[np.float64]
     row: NDArray[np.int64]
     spacing_m: float
-    margin_m: float
-    inset_m: float = 0.0
 
     @property
     def length_m(self) -> float:
@@ -83,15 +80,6 @@ def sweep(
     return _sweep(turned, angle_deg, (low, high), _fewest(high - low, inside, spacing_m), inside)
 
 
-def inset(full: Sweep, inset_m: float, shortest_m: float) -> Sweep:
-    """The sweep with every line's ends drawn in by `inset_m`, but no line made shorter than `shortest_m`."""
-    courses = full.lines[:, 1] - full.lines[:, 0]
-    lengths = np.hypot(courses[:, 0], courses[:, 1])
-    drawn_in = np.clip((lengths - shortest_m) / 2, 0.0, inset_m)
-    step = courses * (drawn_in / np.maximum(lengths, 1e-9))[:, None]
-    return replace(full, lines=np.stack([full.lines[:, 0] + step, full.lines[:, 1] - step], axis=1), inset_m=inset_m)
-
-
 def _fewest(width: float, inside: float, spacing_m: float) -> int:
     return max(1, math.ceil((width - 2 * inside) / spacing_m - 1e-6) + 1)
 
@@ -101,7 +89,7 @@ def _sweep(turned: NDArray[np.float64], angle: float, extent: tuple[float, float
     step = (high - low - 2 * inside) / (count - 1) if count > 1 else high - low
     offsets = np.asarray(low + inside + step * np.arange(count) if count > 1 else [(low + high) / 2], float)
     lines, row = chords(turned, offsets)
-    return Sweep(angle % 180, _turn(lines, angle), row, step, inside)
+    return Sweep(angle % 180, _turn(lines, angle), row, step)
 
 
 def chords(edges: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Lines in flying order and direction (n x 2 x 2), the order with its ways, the flight time in one go, the main sweep's angle."""
+    """Lines in flying order and direction (n x 2 x 2), their order with its ways, seconds in one flight, the main angle."""
 
     lines: NDArray[np.float64]
     order: Order
