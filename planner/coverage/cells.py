@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from planner.timing import Motion
 
@@ -193,6 +191,9 @@ def _cost(pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.int64]
 
 def _expanded(pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.int64], label: int) -> NDArray[np.int64]:
     """The best labelling in which any pieces may change to `label` and no others change: a minimum cut."""
+    from scipy import sparse  # here, since most areas need no cells and start-up time counts
+    from scipy.sparse import csgraph
+
     count = len(labels)
     keep = pieces.own_s[np.arange(count), labels].copy()
     change = pieces.own_s[:, label].copy()
@@ -229,6 +230,9 @@ def _expanded(pieces: _Pieces, cut_s: NDArray[np.float64], labels: NDArray[np.in
 
 def _cells(pieces: _Pieces, labels: NDArray[np.int64]) -> tuple[Cell, ...]:
     """Neighbouring pieces of the same angle as one cell."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
     p, q = pieces.pairs[labels[pieces.pairs[:, 0]] == labels[pieces.pairs[:, 1]]].T
     joined = sparse.csr_matrix((np.ones(len(p)), (p, q)), shape=(len(labels),) * 2)
     count, cell = csgraph.connected_components(joined, directed=False)
