@@ -45,7 +45,10 @@ def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tupl
     no_fly: further zones in longitude and latitude; home: (longitude, latitude), by default the area's own, else the point of its
     edge nearest to its middle. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
     """
-    frame = LocalFrame.around([area.polygon.centroid.x], [area.polygon.centroid.y])
+    middle = area.polygon.centroid
+    frame = LocalFrame.around(
+        [(middle.x + 180) % 360 - 180], [middle.y]
+    )  # an area across the date line goes on beyond 180
     local = _local(area.polygon, frame)
     zones = [shapely.Polygon(ring) for part in shapely.get_parts(local) for ring in part.interiors]
     west, south, east, north = local.bounds

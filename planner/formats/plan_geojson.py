@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from imagery.core.errors import BadInputError
 from imagery.core.files import to_json, write_text
 from imagery.core.frame import LocalFrame, check_lon_lat
+from imagery.core.reading import read_json
 from planner.area import Area
 from planner.formats.summary import read_request
-from planner.formats.text import read_json
 from planner.survey import Flight, SurveyPlan, SurveySpec
 
 __all__ = ["SavedPlan", "features", "read", "write"]

@@ -3,8 +3,9 @@
 QGroundControl flies the items of a survey as they are stored, and regenerates them only when somebody edits the survey.
 """
 
-import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import shapely
 
 from imagery.core.errors import BadInputError
 from imagery.core.files import write_json
+from imagery.core.reading import read_json
 from planner.mission import (
     DO_SET_CAM_TRIGG_DIST,
     FRAME_GLOBAL_RELATIVE,
@@ -31,10 +33,11 @@ from planner.mission import (
 )
 from planner.survey import SurveyPlan
 
-__all__ = ["read", "write"]
+__all__ = ["read", "read_document", "read_fence", "write"]
 
 ARDUPILOT, QUADROTOR = 3, 2
 MOST_ITEMS = 20_000
+GIVE = "a .plan that `skyrelief plan` or QGroundControl saved"
 ALTITUDE_MODES = {FRAME_GLOBAL_RELATIVE: 1, 0: 2, FRAME_GLOBAL_TERRAIN: 4}
 TRANSECT_KINDS = ("survey", "CorridorScan", "StructureScan")
 
@@ -72,25 +75,44 @@ def write(mission: Mission, path: str | Path, plan: SurveyPlan | None = None) ->
 def read(path: str | Path) -> Mission:
     """Read a plan: simple items, and the stored items of surveys, corridor and structure scans."""
     path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: is not a readable plan ({str(error)[:80]})") from None
+    data = read_document(path)
+    with _explained(path):
+        return _mission(data["mission"], data)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A plan's JSON, whose versions are known here and which holds a list of mission items."""
+    data = read_json(path, GIVE)
     if not isinstance(data, dict) or data.get("fileType") != "Plan":
-        raise BadInputError(f'{path}: is not a QGroundControl plan: it has no "fileType": "Plan"')
+        raise BadInputError(f'{path}: is not a QGroundControl plan, it has no "fileType": "Plan": give {GIVE}')
     if data.get("version") != 1:
-        raise BadInputError(f"{path}: is version {data.get('version')} of the format: only 1 is read")
+        raise BadInputError(f"{path}: is version {data.get('version')!r:.20} of the format: only 1 is read")
     mission = data.get("mission")
     if not isinstance(mission, dict):
         raise BadInputError(f"{path}: holds no mission")
     if mission.get("version") != 2:
-        raise BadInputError(f"{path}: its mission is version {mission.get('version')}: only 2 is read")
+        raise BadInputError(f"{path}: its mission is version {mission.get('version')!r:.20}: only 2 is read")
+    if not isinstance(mission.get("items"), list):
+        raise BadInputError(f"{path}: its mission has no list of items")
+    return data
+
+
+def read_fence(data: dict[str, Any], path: Path) -> Fence:
+    """The fence of a plan's JSON."""
+    with _explained(path):
+        return _fence(data.get("geoFence") or {})
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Values of the wrong kind told as damage of the file."""
     try:
-        return _mission(mission, data)
+        yield
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise BadInputError(f"{path}: the plan is damaged: {type(error).__name__} {str(error)[:80]}") from None
+        reason = f"{type(error).__name__} {str(error)[:80]}"
+        raise BadInputError(f"{path}: the plan is damaged ({reason}): open and save it in QGroundControl") from None
 
 
 def _mission(mission: dict[str, Any], data: dict[str, Any]) -> Mission:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from imagery.core.errors import BadInputError
 from imagery.core.files import write_text
+from imagery.core.reading import read_text
 from planner.mission import Home, Mission, MissionItem, degrees_1e7, has_position, home_item
 
 __all__ = ["read", "write"]
 
 HEADER = "QGC WPL 110"
 MOST_ITEMS = 20_000
+GIVE = "a .waypoints file that `skyrelief plan`, Mission Planner or QGroundControl saved"
 
 
 def write(mission: Mission, path: str | Path) -> None:
@@ -37,10 +39,7 @@ def write(mission: Mission, path: str | Path) -> None:
 def read(path: str | Path) -> Mission:
     """Read a mission; a file without a home row gets its first place as home."""
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path}: is not a readable text file ({error})") from None
+    lines = read_text(path, GIVE).splitlines()
     if not lines or not lines[0].strip().startswith("QGC WPL"):
         raise BadInputError(f"{path}: is not a waypoint file: its first line should be {HEADER!r}")
     if lines[0].split()[-1] != "110":

@@ -13,7 +13,7 @@ from defusedxml.ElementTree import fromstring
 
 from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
-from planner.area import Area, read_area, read_shapes
+from planner.area import Area, read_area
 from planner.drone import find_drone
 from planner.formats import geopackage, gpx, kml, litchi, plan_geojson, qgc_plan, summary, waypoints, wpml
 from planner.mission import (
@@ -33,6 +33,7 @@ from planner.mission import (
     home_item,
     rally_items,
 )
+from planner.shapes.read import read_shapes
 from planner.survey import SurveyPlan, SurveySpec, plan_survey
 from tests.planner.nasty import NASTY, to_degrees
 
@@ -234,7 +235,7 @@ def test_kml_gpx_and_geopackage_hold_the_path(plan: SurveyPlan, tmp_path: Path) 
     kml.write(plan, flight, tmp_path / "a.kml")
     gpx.write(plan, flight, tmp_path / "a.gpx")
     geopackage.write(plan, tmp_path / "a.gpkg")
-    shapes = [shape for shape, _ in read_shapes(tmp_path / "a.kml")]
+    shapes = [shape.geometry for shape in read_shapes(tmp_path / "a.kml").shapes]
     assert sum(isinstance(shape, shapely.Polygon) for shape in shapes) == 1 + 5
     track = next(shape for shape in shapes if isinstance(shape, shapely.LineString))
     assert len(track.coords) == len(flight.path)

@@ -25,7 +25,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
 def run_command(
     run: Run,
     area: Annotated[
-        Path, typer.Argument(help="Area: GeoJSON, KML, KMZ, GeoPackage, Shapefile, WKT or CSV of corners.")
+        Path, typer.Argument(help="Area: GeoJSON, KML, KMZ, GeoPackage, Shapefile, WKT, CSV, .plan, .poly.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the plan.")],
     camera: Annotated[str | None, typer.Option(help="Camera id, camera file (.toml), or a photo it took.")] = None,
@@ -61,7 +61,7 @@ def run_command(
     wanted_home = parse_home(home) if home else None
     if wanted_home is not None:
         check_not_swapped(wanted_area.polygon, wanted_home, area)
-    zones = [read_zones(path, wanted_area) for path in no_fly or []]
+    zones = [wanted_area.no_fly, *(read_zones(path, wanted_area) for path in no_fly or [])]
     wind_m_s, wind_from = _wind(wind)
     spec = SurveySpec(
         area=wanted_area,
