@@ -31,7 +31,7 @@ from planner.mission import (
     degrees_1e7,
     has_position,
 )
-from planner.survey import SurveyPlan
+from planner.survey import Flight, SurveyPlan
 
 __all__ = ["read", "read_document", "read_fence", "write"]
 
@@ -42,12 +42,12 @@ ALTITUDE_MODES = {FRAME_GLOBAL_RELATIVE: 1, 0: 2, FRAME_GLOBAL_TERRAIN: 4}
 TRANSECT_KINDS = ("survey", "CorridorScan", "StructureScan")
 
 
-def write(mission: Mission, path: str | Path, plan: SurveyPlan | None = None) -> None:
-    """Write a mission; with its `plan`, the lines are written as a survey item that QGroundControl can edit."""
-    first, last = _survey_stretch(mission) if plan is not None else (0, 0)
+def write(mission: Mission, path: str | Path, planned: tuple[SurveyPlan, Flight] | None = None) -> None:
+    """Write a mission; `planned` as a flight of a plan, its lines are a survey item that QGroundControl can edit."""
+    first, last = _survey_stretch(mission) if planned is not None else (0, 0)
     items: list[dict[str, Any]] = [_simple(item, number) for number, item in enumerate(mission.items[:first], 1)]
-    if plan is not None and last > first:
-        items.append(_survey(mission.items[first:last], first + 1, plan))
+    if planned is not None and last > first:
+        items.append(_survey(mission.items[first:last], first + 1, *planned))
     items += [_simple(item, number) for number, item in enumerate(mission.items[last:], last + 1)]
     speed = mission.speed_m_s if math.isfinite(mission.speed_m_s) else 5.0
     write_json(
@@ -146,7 +146,8 @@ def _items(entry: dict[str, Any], number: int) -> list[MissionItem]:
 
 
 def _simple_item(entry: dict[str, Any], number: int) -> MissionItem:
-    params = [math.nan if value is None else float(value) for value in entry["params"]]
+    values = [*entry["params"], *entry.get("coordinate", [])]  # older plans keep the place apart
+    params = [math.nan if value is None else float(value) for value in values]
     if len(params) != 7:
         raise BadInputError(f"item {number}: has {len(params)} parameters instead of 7")
     p1, p2, p3, p4, *place = (0.0 if math.isnan(value) else value for value in params)
@@ -196,12 +197,13 @@ def _survey_stretch(mission: Mission) -> tuple[int, int]:
     return first, min(triggers[-1] + 1, last if last is not None else len(mission.items))
 
 
-def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan) -> dict[str, Any]:
+def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan, flight: Flight) -> dict[str, Any]:
+    """The survey item of version 5, with every key that QGroundControl's loader requires; `polygon` is the largest part's."""
     camera, spec = plan.spec.camera, plan.spec
     outline = max(shapely.get_parts(plan.area), key=lambda part: part.area).exterior
     lon, lat = plan.frame.to_geographic(*(axis[:-1] for axis in outline.xy))
     width_m, height_m = spec.footprint_m
-    course = float(plan.flights[0].course_deg[0]) % 180
+    course = float(flight.course_deg[0]) % 180
     waypoints = [item for item in items if item.command == NAV_WAYPOINT]
     return {
         "type": "ComplexItem",
@@ -218,7 +220,7 @@ def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan) -> di
             "CameraTriggerInTurnAround": False,
             "HoverAndCapture": False,
             "Refly90Degrees": spec.pattern == "crosshatch",
-            "CameraShots": sum(len(flight.photos) for flight in plan.flights),
+            "CameraShots": len(flight.photos),
             "VisualTransectPoints": [[item.lat_deg, item.lon_deg] for item in waypoints],
             "CameraCalc": {
                 "version": 2,
@@ -226,7 +228,7 @@ def _survey(items: tuple[MissionItem, ...], number: int, plan: SurveyPlan) -> di
                 "AdjustedFootprintSide": round(width_m * (1 - spec.sidelap), 3),
                 "AdjustedFootprintFrontal": round(height_m * (1 - spec.front_overlap), 3),
                 "DistanceToSurface": round(spec.height_agl_m, 2),
-                "DistanceMode": 1,
+                "DistanceMode": ALTITUDE_MODES.get(waypoints[0].frame, 1),
                 "ValueSetIsDistance": spec.height_m is not None,
                 "ImageDensity": round(camera.gsd_m(spec.height_agl_m) * 100, 4),
                 "FrontalOverlap": round(spec.front_overlap * 100, 3),

@@ -126,7 +126,7 @@ def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tup
     if "plan" in formats:
         from planner.formats import qgc_plan
 
-        qgc_plan.write(mission, stem.with_suffix(".plan"), plan)
+        qgc_plan.write(mission, stem.with_suffix(".plan"), (plan, flight))
     if "waypoints" in formats:
         from planner.formats import waypoints
 
