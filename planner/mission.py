@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import shapely
+    from numpy.typing import NDArray
 
     from planner.survey import Flight, SurveyPlan
 
@@ -36,6 +38,7 @@ __all__ = [
     "fence_items",
     "has_position",
     "home_item",
+    "item_count",
     "rally_items",
 ]
 
@@ -185,13 +188,30 @@ def rally_items(rally: Iterable[RallyPoint]) -> tuple[MissionItem, ...]:
 
 
 FENCE_MARGIN_M = 50.0  # between anything that is flown and the fence
+OTHER_ITEMS = 4  # home, take-off, speed, return
 MOST_FENCE_VERTICES = 60  # of all polygons together: ArduPilot stores about 70 on a 16 KB board
+
+
+def item_count(flight: Flight) -> int:
+    """How many mission items a flight takes aboard, the home included."""
+    return len(_waypoints(flight)) + 2 * len(flight.lines) + OTHER_ITEMS
+
+
+def _waypoints(flight: Flight) -> range:
+    """The vertices of the path that are waypoints: not the take-off, and the home only where the ground is in the way to it.
+
+    A return to launch keeps the height that it begins at, or climbs to the rally point's: over home neither does harm.
+    """
+    last = len(flight.path) - 1
+    in_the_way = max(flight.path[last, 2], _return_m(flight)) > flight.path[last - 1, 2]
+    return range(1, last + 1 if in_the_way else last)
 
 
 def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
     """One flight of a plan as a mission: take-off, speed, lines with the camera triggered on them, return to launch.
 
-    Heights are above home. The camera is triggered at each line's entry, every trigger distance, and at its exit.
+    Heights are above home, or above the vehicle's own terrain data if the plan asks for that. The camera is triggered at each
+    line's entry, every trigger distance, and at its exit.
     """
     lon, lat = plan.frame.to_geographic(flight.path[:, 0], flight.path[:, 1])
     entries, exits = set(flight.lines[:, 0].tolist()), set(flight.lines[:, 1].tolist())
@@ -201,17 +221,34 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
         ),
         MissionItem(DO_CHANGE_SPEED, FRAME_MISSION, p1=1, p2=round(plan.motion.speed_m_s, 2), p3=-1),
     ]
-    for vertex in range(1, len(flight.path) - 1):
+    frame, heights = _heights(plan, flight)
+    for vertex in _waypoints(flight):
         x, y = degrees_1e7(lat[vertex]), degrees_1e7(lon[vertex])
-        items.append(MissionItem(NAV_WAYPOINT, FRAME_GLOBAL_RELATIVE, x=x, y=y, z=_cm(flight.path[vertex, 2])))
+        items.append(MissionItem(NAV_WAYPOINT, frame, x=x, y=y, z=_cm(heights[vertex])))
         if vertex in entries:
             items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=round(plan.trigger_m, 2), p3=1))
         if vertex in exits:
             items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=0, p3=1))
     items.append(MissionItem(NAV_RETURN_TO_LAUNCH, FRAME_MISSION))
     home = Home(plan.home[1], plan.home[0], plan.home_amsl_m)
-    rally = RallyPoint(plan.home[1], plan.home[0], float(round(flight.path[0, 2])))
+    rally = RallyPoint(plan.home[1], plan.home[0], float(round(max(flight.path[0, 2], _return_m(flight)))))
     return Mission(home, tuple(items), _fence(plan, flight), (rally,), plan.motion.speed_m_s)
+
+
+def _heights(plan: SurveyPlan, flight: Flight) -> tuple[int, NDArray[np.float64]]:
+    """The frame of the waypoints, and the height of every vertex of the path in it."""
+    heights = flight.path[:, 2]
+    if plan.spec.height_frame != "terrain":
+        return FRAME_GLOBAL_RELATIVE, heights
+    if plan.terrain is None:
+        return FRAME_GLOBAL_TERRAIN, heights
+    ground = plan.terrain.at(flight.path[:, 0], flight.path[:, 1]) - plan.home_amsl_m
+    return FRAME_GLOBAL_TERRAIN, heights - ground
+
+
+def _return_m(flight: Flight) -> float:
+    """The least height above home for a return, as far as the ground is known."""
+    return 0.0 if flight.homeward is None else flight.homeward.height_m
 
 
 def _cm(metres: float) -> float:

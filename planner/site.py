@@ -38,6 +38,11 @@ class Site:
         """A geometry in longitude and latitude, in the frame."""
         return _local(geometry, self.frame)
 
+    def named(self, x: float, y: float) -> str:
+        """A place in metres as people write it: latitude,longitude."""
+        lon, lat = self.frame.to_geographic(x, y)
+        return f"{float(lat):.5f},{float(lon):.5f}"
+
 
 def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tuple[float, float] | None) -> Site:
     """The ground around an area's centre.

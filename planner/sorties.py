@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from imagery.core.errors import BadInputError
 from planner.coverage.choose import Choice, Task
 from planner.timing import path_seconds
 
-__all__ = ["Sortie", "flights_cost", "split"]
+__all__ = ["ITEMS_A_LINE", "Sortie", "flights_cost", "split"]
 
 CUT_EVERY = 4  # photos between the places where a line may be cut
 MOST_STOPS = 3000
@@ -54,14 +54,21 @@ class _Stops:
 
 
 def split(
-    task: Task, choice: Choice, usable_s: float, overhead_s: float, most_items: int = 650, drones: int = 1
+    task: Task,
+    choice: Choice,
+    usable_s: float,
+    overhead_s: float,
+    most_items: int = 650,
+    drones: int = 1,
+    line_items: ArrayLike = ITEMS_A_LINE,
 ) -> list[Sortie]:
     """The fewest flights of at most `usable_s` seconds each, of which `overhead_s` go to take-off and landing.
 
-    No flight needs more than `most_items` mission items. With several drones there are at least as many flights, a multiple of
-    them. Raises BadInputError where a place cannot be reached, photographed and returned from within `usable_s`.
+    No flight needs more than `most_items` mission items, of which each line takes `line_items` (one number, or one a line). With
+    several drones there are at least as many flights, a multiple of them. Raises BadInputError where a place cannot be reached,
+    photographed and returned from within `usable_s`.
     """
-    whole, cut = _stops(task, choice, most_items, cut=False), _stops(task, choice, most_items, cut=True)
+    whole, cut = (_stops(task, choice, most_items, line_items, cut=cut) for cut in (False, True))
     budget_s = usable_s - overhead_s
     fewest = _pieces(cut, budget_s)
     if fewest is None:
@@ -80,13 +87,14 @@ def split(
 
 def flights_cost(task: Task, choice: Choice, usable_s: float, overhead_s: float) -> float:
     """What flying a choice in flights of `usable_s` costs: the flights count first, their total seconds second."""
-    stops = _stops(task, choice, UNLIMITED_ITEMS, cut=True)
+    stops = _stops(task, choice, UNLIMITED_ITEMS, ITEMS_A_LINE, cut=True)
     pieces = _pieces(stops, usable_s - overhead_s)
     return math.inf if pieces is None else A_FLIGHT_MORE * len(pieces) + float(_seconds(pieces, stops).sum())
 
 
-def _stops(task: Task, choice: Choice, most_items: int, *, cut: bool) -> _Stops:
+def _stops(task: Task, choice: Choice, most_items: int, line_items: ArrayLike, *, cut: bool) -> _Stops:
     motion, rows, flown, items = task.motion, [], 0.0, 0
+    items_of = np.broadcast_to(line_items, len(choice.lines)).tolist()
     length_m = float(np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T).sum())
     step = task.trigger_m * max(CUT_EVERY, math.ceil(length_m / MOST_STOPS / task.trigger_m))
     for number, (line, way) in enumerate(zip(choice.lines, choice.order.ways[:-1], strict=True)):
@@ -99,8 +107,8 @@ def _stops(task: Task, choice: Choice, most_items: int, *, cut: bool) -> _Stops:
         for along in (0.0, *(np.arange(step, length - step, step) if cut else ()), length):
             share = along / max(length, 1e-9)
             place = line[0] + share * course
-            rows.append((number, along, flown + share * seconds, items, items + ITEMS_A_LINE, *place))
-        flown, items = flown + seconds, items + ITEMS_A_LINE
+            rows.append((number, along, flown + share * seconds, items, items + items_of[number], *place))
+        flown, items = flown + seconds, items + items_of[number]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     line_of = columns[0]
     new = np.r_[True, line_of[1:] != line_of[:-1]]

@@ -18,20 +18,26 @@ from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Overlap, cells_of, count_views, line_photos
 from planner.coverage.sweep import sweep
 from planner.drone import Drone
+from planner.elevation import read_terrain
+from planner.ground import Heights, Request, height_concerns, heights_held, overlap_concerns, return_clearance_m
+from planner.mission import item_count
 from planner.patterns.corridor import corridor_lines
 from planner.patterns.search import expanding_square, sector_search, side_angles
 from planner.site import Site, lay_out
-from planner.sorties import Sortie, flights_cost, split
-from planner.terrain import GENTLE, Terrain, follow, read_terrain
+from planner.sorties import ITEMS_A_LINE, Sortie, flights_cost, split
+from planner.terrain import HeightLimits, Return, Terrain, follow, safe_return
 from planner.timing import Motion, path_seconds
 
-__all__ = ["PATTERNS", "Flight", "SurveyPlan", "SurveySpec", "plan_survey"]
+__all__ = ["HEIGHT_FRAMES", "PATTERNS", "Flight", "SurveyPlan", "SurveySpec", "plan_survey"]
 
+HEIGHT_FRAMES = ("relative", "terrain")
 PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector")
 MOST_INSET = 1.1  # of the trigger distance: the last photo of a line still sees beyond the edge
 LEGAL_HEIGHT_M = 120.0
 SIGHT_M = 500.0
 BLUR_SHUTTER_S = 1 / 1000
+AROUND_M = 100.0  # of ground beyond everything that is flown
+ITEMS_BESIDE = 16  # mission items of a flight beside those of its lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,9 @@ class SurveySpec:
     Attributes: area; camera; drone; gsd_cm or height_m: one of them; front_overlap, sidelap: shares below 1; pattern; angle_deg:
     course of the lines clockwise from north, None for the fastest; home: (longitude, latitude), None for the area's own; no_fly:
     zones in longitude and latitude; clearance_m to them; wind_m_s blowing from wind_from_deg; speed_m_s: None for the drone's;
-    usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation file, None for flat ground;
-    inset: whether lines may end a little inside the area's edge where the photos see enough beyond their ends.
+    usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation files or folders, none for
+    flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may end
+    a little inside the area's edge where the photos see enough beyond their ends.
     """
 
     area: Area
@@ -62,7 +69,8 @@ class SurveySpec:
     speed_m_s: float | None = None
     usable_s: float = math.inf
     drones: int = 1
-    dem: Path | None = None
+    dem: tuple[Path, ...] = ()
+    height_frame: str = "relative"
     inset: bool = True
 
     @property
@@ -85,7 +93,7 @@ class Flight:
     Attributes: number, from 1; drone, from 1; path: n x 3: east, north, height above home in metres, first and last at home;
     lines: m x 2, the vertices of the path at which each photographed line begins and ends; photos: k x 3 on the path;
     course_deg: k, clockwise from north; photo_agl_m: k, height above ground; cruise_s: from home to home at height;
-    duration_s: with take-off and landing.
+    duration_s: with take-off and landing; homeward: what straight ways home need, None where the ground is not known.
     """
 
     number: int
@@ -97,13 +105,15 @@ class Flight:
     photo_agl_m: NDArray[np.float64]
     cruise_s: float
     duration_s: float
+    homeward: Return | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyPlan:
     """A plan: flights in a local frame (metres), what they see, and what to know before flying.
 
-    Attributes: home: (longitude, latitude); home_amsl_m: ground there, nan where no elevation is known; area, no_fly: in metres.
+    Attributes: home: (longitude, latitude); home_amsl_m: ground there, nan where no elevation is known; area, no_fly: in metres;
+    terrain, heights: the ground and what the flights hold above it, None where no elevation is known.
     """
 
     spec: SurveySpec
@@ -116,6 +126,8 @@ class SurveyPlan:
     trigger_m: float
     spacing_m: float
     flights: tuple[Flight, ...]
+    terrain: Terrain | None
+    heights: Heights | None
     overlap: Overlap
     warnings: tuple[str, ...]
 
@@ -134,18 +146,21 @@ def plan_survey(
     """
     check(spec)
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
+    terrain = read_terrain(spec.dem, site.frame, _surroundings(site)) if spec.dem else None
+    home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
     motion, slowed = pace(spec)
     task = task_of(spec, site, motion)
     overhead_s = motion.take_off_and_land_s(spec.height_agl_m)
     choice = cover(spec, site, task, overhead_s, progress) if lines is None else fastest(task, lines)
-    sorties = split(task, choice, spec.usable_s, overhead_s, spec.drone.max_items, spec.drones)
-    terrain = None if spec.dem is None else read_terrain(spec.dem, site.frame, _surroundings(site, choice))
-    home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
-    flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
+    flights = fly_all(spec, task, choice, overhead_s, terrain)
     overlap = prove(spec, site.area, flights, terrain, home_amsl_m)
     if earlier is not None:
         overlap = replace(overlap, views=overlap.views + earlier)
-    warnings = (*spec.area.warnings, *slowed, *concerns(spec, site, flights, overlap, terrain))
+    heights = None
+    if terrain is not None:
+        paths, returns = zip(*((flight.path, flight.homeward) for flight in flights), strict=True)
+        heights = heights_held(paths, returns, terrain, home_amsl_m, spec.height_agl_m)
+    warnings = (*spec.area.warnings, *slowed, *concerns(spec, site, flights, overlap, terrain, heights))
     return SurveyPlan(
         spec=spec,
         frame=site.frame,
@@ -157,6 +172,8 @@ def plan_survey(
         trigger_m=task.trigger_m,
         spacing_m=task.spacing_m,
         flights=flights,
+        terrain=terrain,
+        heights=heights,
         overlap=overlap,
         warnings=warnings,
     )
@@ -182,6 +199,7 @@ def check(spec: SurveySpec) -> None:
     )
     require(0 <= spec.sidelap <= 0.95, f"a sidelap of {spec.sidelap * 100:g} %", "0 to 95, usually 75/70")
     require(spec.pattern in PATTERNS, f"the pattern {spec.pattern!r}", f"one of {', '.join(PATTERNS)}")
+    require(spec.height_frame in HEIGHT_FRAMES, f"the frame {spec.height_frame!r}", " or ".join(HEIGHT_FRAMES))
     require(speed is None or 0.1 <= speed <= 100, f"a speed of {speed} m/s", f"0.1 to {spec.drone.max_speed_m_s:g}")
     require(0 <= spec.clearance_m <= 10_000, f"a clearance of {spec.clearance_m:g} m", "0 or more metres")
     require(0 <= spec.wind_m_s < 60, f"a wind of {spec.wind_m_s:g} m/s", "0 to 60")
@@ -268,16 +286,40 @@ def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress:
             return choose(task, progress, lambda choice: flights_cost(task, choice, spec.usable_s, overhead_s))
 
 
+def fly_all(
+    spec: SurveySpec, task: Task, choice: Choice, overhead_s: float, terrain: Terrain | None
+) -> tuple[Flight, ...]:
+    """The choice cut into flights, none of them with more mission items than the drone holds.
+
+    The waypoints that the terrain needs on the lines are known beforehand; those on the ways from and to home only when a flight
+    is laid over it: as long as one has too many, the flights are cut anew for so many fewer items.
+    """
+    most = allowed = spec.drone.max_items
+    line_items = ITEMS_A_LINE + _waypoints_within(spec, task, choice, terrain)
+    while allowed > line_items.max() + ITEMS_BESIDE:
+        sorties = split(task, choice, spec.usable_s, overhead_s, allowed, spec.drones, line_items)
+        flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
+        worst = max(item_count(flight) for flight in flights)
+        if worst <= most:
+            return flights
+        allowed = min(allowed - 1, int(allowed * most / worst))
+    raise BadInputError(
+        f"following the ground takes more waypoints on one line than the {most} mission items that {spec.drone.name} holds:"
+        " plan a smaller area, or higher"
+    )
+
+
 def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terrain | None) -> Flight:
     """A sortie as a path with heights and photos."""
     motion, agl = task.motion, spec.height_agl_m
     flat, ends = _vertices(sortie)
+    home_amsl_m, homeward = 0.0, None
     if terrain is None:
-        path, former, home_amsl_m = np.column_stack([flat, np.full(len(flat), agl)]), np.arange(len(flat)), -0.0
+        path, former = np.column_stack([flat, np.full(len(flat), agl)]), np.arange(len(flat))
     else:
         home_amsl_m = float(terrain.at(*task.home))
-        slopes = GENTLE * motion.climb_m_s / motion.speed_m_s, GENTLE * motion.descent_m_s / motion.speed_m_s
-        path, former = follow(flat, terrain, home_amsl_m, agl, *slopes)
+        path, former = follow(flat, terrain, home_amsl_m, _limits(agl, motion))
+        homeward = safe_return(path, terrain, home_amsl_m, return_clearance_m(agl))
     points, of_line = line_photos(sortie.lines, task.trigger_m)
     photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
     ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
@@ -293,6 +335,7 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terr
         photo_agl_m=photos[:, 2] - ground,
         cruise_s=cruise_s,
         duration_s=cruise_s + motion.take_off_and_land_s(float(path[[0, -1], 2].mean())),
+        homeward=homeward,
     )
 
 
@@ -310,7 +353,12 @@ def prove(
 
 
 def concerns(
-    spec: SurveySpec, site: Site, flights: tuple[Flight, ...], overlap: Overlap, terrain: Terrain | None
+    spec: SurveySpec,
+    site: Site,
+    flights: tuple[Flight, ...],
+    overlap: Overlap,
+    terrain: Terrain | None,
+    heights: Heights | None,
 ) -> list[str]:
     """What the operator should know before flying this plan."""
     found = []
@@ -319,25 +367,45 @@ def concerns(
         found.append(f"cut into {len(flights)} flights: {spec.drone.name} holds {spec.drone.max_items} mission items")
     if site.assumed_home:
         found.append(f"no home given: taken at the area's edge, {lat:.6f},{lon:.6f}; choose with --home LAT,LON")
-    if terrain is None:
-        found.append("no elevation given (--dem): the ground is taken as flat, at the height of the home")
-    elif terrain.filled > 0:
+    request = Request(
+        spec.height_agl_m,
+        spec.front_overlap,
+        spec.sidelap,
+        spec.footprint_m,
+        spec.camera.gsd_m(spec.height_agl_m) * 100,
+    )
+    found += height_concerns(request, terrain, heights, site.named)
+    if spec.height_frame == "terrain":
         found.append(
-            f"the elevation model lacks {terrain.filled * 100:.1f} % of the surroundings: filled from around the gaps"
+            "heights are above the ground that the vehicle knows: it needs TERRAIN_ENABLE 1, and a ground station that serves"
+            " elevation before arming; set RTL_ALT_TYPE 1 to return above it too"
         )
+    found += overlap_concerns(request, overlap, site.area, site.named)
     agl = max(float(flight.photo_agl_m.max()) for flight in flights)
     if agl > LEGAL_HEIGHT_M:
         found.append(f"{agl:.0f} m above ground is more than the {LEGAL_HEIGHT_M:.0f} m that most countries allow")
     farthest = max(float(np.hypot(*(flight.path[:, :2] - site.home).T).max()) for flight in flights)
     if farthest > SIGHT_M:
         found.append(f"up to {farthest:.0f} m from home: beyond visual line of sight (about {SIGHT_M:.0f} m)")
-    if overlap.seen(1) < 1:
-        found.append(f"{(1 - overlap.seen(1)) * 100:.2f} % of the area is seen by no photo")
     longest = max(flight.duration_s for flight in flights)
     if math.isinf(spec.usable_s) and longest > spec.drone.usable_s:
         battery = f"a battery of {spec.drone.name} {spec.drone.usable_s / 60:.0f} min with its reserve"
         found.append(f"the flight takes {longest / 60:.0f} min, {battery}: leave --endurance none out")
     return found
+
+
+def _waypoints_within(spec: SurveySpec, task: Task, choice: Choice, terrain: Terrain | None) -> NDArray[np.int64]:
+    """How many waypoints the terrain needs on each line and on the way to the next, were they flown in one go."""
+    if terrain is None:
+        return np.zeros(len(choice.lines), np.int64)
+    flat, ends = _vertices(Sortie(choice.lines, choice.order.ways))
+    _, former = follow(flat, terrain, 0.0, _limits(spec.height_agl_m, task.motion))
+    upto = np.r_[former[ends[1:, 0]], former[ends[-1, 1]]]
+    return np.asarray(upto - former[ends[:, 0]] - 1)
+
+
+def _limits(agl_m: float, motion: Motion) -> HeightLimits:
+    return HeightLimits.of(agl_m, motion.climb_m_s, motion.descent_m_s, motion.speed_m_s)
 
 
 def _axis(spec: SurveySpec, site: Site) -> shapely.Geometry:
@@ -376,7 +444,9 @@ def _heights_on(
     return heights
 
 
-def _surroundings(site: Site, choice: Choice) -> tuple[float, float, float, float]:
-    ways = np.concatenate([*choice.order.ways, site.home[None]])
-    west, south, east, north = shapely.union(site.area, shapely.MultiPoint(ways)).bounds
-    return west - 100, south - 100, east + 100, north + 100
+def _surroundings(site: Site) -> tuple[float, float, float, float]:
+    """Wherever a flight may go: the area, the home, and around the no-fly zones between them."""
+    reach = shapely.union(site.area, shapely.Point(site.home)).envelope
+    zones = [zone for zone in shapely.get_parts(site.kept_clear) if zone.intersects(reach)]
+    west, south, east, north = shapely.union_all([reach, *zones]).bounds
+    return west - AROUND_M, south - AROUND_M, east + AROUND_M, north + AROUND_M

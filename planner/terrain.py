@@ -1,21 +1,27 @@
-"""Elevation, and paths that hold their height above it."""
+"""The ground below a survey, and paths that hold their height above it under climb and descent limits."""
 
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imagery.core.errors import BadInputError
-from imagery.core.frame import LocalFrame
+__all__ = [
+    "TOLERANCE",
+    "HeightLimits",
+    "Profile",
+    "Return",
+    "Terrain",
+    "follow",
+    "heights_above_ground",
+    "safe_return",
+]
 
-__all__ = ["Terrain", "follow", "read_terrain"]
-
-STEP_M = 10.0  # between the places where the ground below a path is looked at
+TOLERANCE = 0.05  # of the height above ground: how far legs may be above or below it
 GENTLE = 0.8  # of the drone's climb and descent rates is planned with
-TILES = (".tif", ".tiff", ".hgt", ".vrt", ".img", ".asc")
+COARSEST_STEP_M = 10.0  # between the places where the ground below a path is looked at
+MOST_RETURNS = 400  # places from which the straight way home is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,15 @@ class Terrain:
     """Ground heights above mean sea level in a local frame: a regular grid, rows from the south.
 
     Attributes: west_m, south_m: centre of the first cell; cell_m; height_amsl_m: rows x columns, without gaps; filled: share of
-    it that the source did not know.
+    it that the source did not know; source_cell_m: the coarsest cell of the models it came from.
     """
 
     west_m: float
     south_m: float
     cell_m: float
     height_amsl_m: NDArray[np.float64]
-    filled: float
+    filled: float = 0.0
+    source_cell_m: float = 0.0
 
     def at(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Ground heights at points in metres, bilinear; beyond the grid that of its edge."""
@@ -44,127 +51,107 @@ class Terrain:
             (h[i, j] * (1 - u) + h[i, j + 1] * u) * (1 - v) + (h[i + 1, j] * (1 - u) + h[i + 1, j + 1] * u) * v
         )
 
+    def slopes(self) -> NDArray[np.float64]:
+        """The slope of the ground at every cell in metres per metre (rows x columns)."""
+        north, east = np.gradient(self.height_amsl_m, self.cell_m)
+        return np.hypot(north, east)
 
-def read_terrain(path: str | Path, frame: LocalFrame, bounds_m: tuple[float, float, float, float]) -> Terrain:
-    """The ground below `bounds_m` (west, south, east, north in the frame) from a raster, or a folder of tiles.
+    @property
+    def step_m(self) -> float:
+        """Metres between looks at the ground along a path that miss nothing of this grid."""
+        return min(self.cell_m / 2, COARSEST_STEP_M)
 
-    GeoTIFF, SRTM .hgt and what else GDAL reads; heights are taken as above mean sea level, in metres. Gaps are filled from
-    around them.
-    Raises BadInputError where the file covers less than half of the bounds.
-    """
-    files = _tiles(Path(path))
-    width, height = bounds_m[2] - bounds_m[0], bounds_m[3] - bounds_m[1]
-    cell = max(STEP_M, math.sqrt(width * height / 2e6))
-    x, y = np.arange(bounds_m[0], bounds_m[2] + cell, cell), np.arange(bounds_m[1], bounds_m[3] + cell, cell)
-    grid_x, grid_y = np.meshgrid(x, y)
-    lon, lat = frame.to_geographic(grid_x.ravel(), grid_y.ravel())
-    heights = np.full(grid_x.size, np.nan)
-    for file in files:
-        found = _sample(file, lon, lat)
-        heights = np.where(np.isnan(heights), found, heights)
-    unknown = np.isnan(heights)
-    if unknown.mean() > 0.5:
-        raise BadInputError(
-            f"{path}: covers only {(1 - unknown.mean()) * 100:.0f} % of the area and its surroundings:"
-            " give a larger elevation model"
-        )
-    grid = heights.reshape(grid_x.shape)
-    return Terrain(float(x[0]), float(y[0]), cell, _without_gaps(grid), float(unknown.mean()))
+
+@dataclass(frozen=True, slots=True)
+class HeightLimits:
+    """How a path may hold its height: agl_m above ground, and the steepest climb and descent in metres per metre flown."""
+
+    agl_m: float
+    climb: float
+    descent: float
+
+    @classmethod
+    def of(cls, agl_m: float, climb_m_s: float, descent_m_s: float, speed_m_s: float) -> "HeightLimits":
+        """The limits of a drone that climbs and descends so fast at full speed, with some of it left to hold the path."""
+        return cls(agl_m, GENTLE * climb_m_s / speed_m_s, GENTLE * descent_m_s / speed_m_s)
 
 
 def follow(
-    path: NDArray[np.float64],
-    terrain: Terrain,
-    home_amsl_m: float,
-    agl_m: float,
-    climb_slope: float,
-    descent_slope: float,
+    path: NDArray[np.float64], terrain: Terrain, home_amsl_m: float, limits: HeightLimits
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A path (n x 2) with heights above home that keep `agl_m` above ground, with the vertices that this needs.
+    """A path (n x 2) with heights above home that hold `limits.agl_m` above ground, with the vertices that this needs.
 
-    Never lower than 95 % of `agl_m`; higher only where the slopes (metres per metre, as flown) cannot follow the ground.
+    Legs are nowhere lower than that less `TOLERANCE`, and higher than that and `TOLERANCE` only where the limits cannot follow
+    the ground: climbs begin early enough, descents take as long as they must.
     Returns the path (m x 3) and where its former vertices are in it (n).
     """
-    points, former = _densified(path)
-    along = np.r_[0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
-    wanted = terrain.at(points[:, 0], points[:, 1]) + agl_m - home_amsl_m
-    height = wanted.copy()
-    for i in range(1, len(height)):  # no steeper descent than allowed
-        height[i] = max(height[i], height[i - 1] - descent_slope * (along[i] - along[i - 1]))
-    for i in range(len(height) - 2, -1, -1):  # climbs begin early enough
-        height[i] = max(height[i], height[i + 1] - climb_slope * (along[i + 1] - along[i]))
-    kept = _needed(along, height, 0.05 * agl_m, set(former.tolist()))
+    points, former = _densified(path, terrain.step_m)
+    along = _along(points)
+    wanted = terrain.at(points[:, 0], points[:, 1]) + limits.agl_m - home_amsl_m
+    height = _no_steeper(along, wanted, limits)
+    kept = _needed(along, height, TOLERANCE * limits.agl_m, set(former.tolist()))
     return np.column_stack([points[kept], height[kept]]), np.searchsorted(kept, former)
 
 
-def _tiles(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in TILES)
-        if not files:
-            raise BadInputError(f"{path}: the folder holds no elevation tiles ({', '.join(TILES)})")
-        return files
-    if not path.exists():
-        raise BadInputError(f"{path}: there is no such file")
-    return [path]
+def heights_above_ground(path: NDArray[np.float64], terrain: Terrain, home_amsl_m: float) -> "Profile":
+    """The ground below a path (n x 3, heights above home), looked at so often that nothing of the terrain's grid is missed."""
+    dense, _ = _densified(path, terrain.step_m)
+    return Profile(_along(dense), dense, terrain.at(dense[:, 0], dense[:, 1]) - home_amsl_m)
 
 
-def _sample(file: Path, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bilinear heights of a raster at places in degrees, NaN where it has none."""
-    import rasterio
-    from pyproj import Transformer
-    from rasterio.windows import Window
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Places along a path: metres flown (n), the places (n x 3, heights above home), the ground's height above home (n)."""
 
-    try:
-        with rasterio.open(file) as source:
-            if source.crs is None:
-                raise BadInputError(f"{file}: does not say in which coordinate reference system it is")
-            x, y = Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(lon, lat)
-            x, y, inverse = np.asarray(x), np.asarray(y), ~source.transform
-            column = inverse.a * x + inverse.b * y + inverse.c - 0.5
-            row = inverse.d * x + inverse.e * y + inverse.f - 0.5
-            inside = (column > -1) & (row > -1) & (column < source.width) & (row < source.height)
-            if not inside.any():
-                return np.full(len(lon), np.nan)
-            left, top = max(int(column[inside].min()) - 1, 0), max(int(row[inside].min()) - 1, 0)
-            right = min(int(column[inside].max()) + 3, source.width)
-            bottom = min(int(row[inside].max()) + 3, source.height)
-            if (right - left) * (bottom - top) > 2e8:
-                raise BadInputError(f"{file}: is too fine for this area: give an elevation model with larger cells")
-            data = (
-                source.read(1, window=Window(left, top, right - left, bottom - top), masked=True)
-                .astype(float)
-                .filled(np.nan)
-            )
-    except rasterio.errors.RasterioError as error:
-        raise BadInputError(f"{file}: is not a readable elevation model ({str(error)[:100]})") from None
-    data[(data < -500) | (data > 9000)] = np.nan
-    column, row = np.clip(column - left, 0, data.shape[1] - 1), np.clip(row - top, 0, data.shape[0] - 1)
-    j, i = (
-        np.minimum(column.astype(int), max(data.shape[1] - 2, 0)),
-        np.minimum(row.astype(int), max(data.shape[0] - 2, 0)),
-    )
-    j1, i1 = np.minimum(j + 1, data.shape[1] - 1), np.minimum(i + 1, data.shape[0] - 1)
-    u, v = column - j, row - i
-    found = (data[i, j] * (1 - u) + data[i, j1] * u) * (1 - v) + (data[i1, j] * (1 - u) + data[i1, j1] * u) * v
-    return np.where(inside, found, np.nan)
+    along_m: NDArray[np.float64]
+    points: NDArray[np.float64]
+    ground_m: NDArray[np.float64]
+
+    @property
+    def above_m(self) -> NDArray[np.float64]:
+        """Height above ground in metres (n)."""
+        return np.asarray(self.points[:, 2] - self.ground_m)
 
 
-def _without_gaps(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaps filled with the nearest known height."""
-    unknown = np.isnan(grid)
-    if not unknown.any():
-        return grid
-    from scipy.ndimage import distance_transform_edt
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Straight ways home: height_m above home that clears the ground on all of them by what was asked; worst: the place (x, y)
+    from which a return at the path's height does not, and the room it has there in metres, or None where all do."""
 
-    nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    return np.asarray(grid[tuple(nearest)])
+    height_m: float
+    worst: tuple[float, float, float] | None
 
 
-def _densified(path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The path with a point at least every `STEP_M`, and where its vertices are in it."""
+def safe_return(path: NDArray[np.float64], terrain: Terrain, home_amsl_m: float, clearance_m: float) -> Return:
+    """How high a straight return must be from anywhere on a path (n x 3, metres above home, beginning there)."""
+    dense, _ = _densified(path, max(terrain.step_m, float(_along(path)[-1]) / MOST_RETURNS))
+    home = path[0, :2]
+    farthest = float(np.hypot(*(dense[:, :2] - home).T).max())
+    share = np.linspace(0, 1, max(2, math.ceil(farthest / terrain.step_m / 2)))
+    ways = home + share[None, :, None] * (dense[:, None, :2] - home)
+    ground = terrain.at(ways[..., 0], ways[..., 1]).max(axis=1) - home_amsl_m
+    room = dense[:, 2] - ground
+    i = int(np.argmin(room))
+    worst = (float(dense[i, 0]), float(dense[i, 1]), float(room[i])) if room[i] < clearance_m else None
+    return Return(float(ground.max()) + clearance_m, worst)
+
+
+def _no_steeper(along: NDArray[np.float64], wanted: NDArray[np.float64], limits: HeightLimits) -> NDArray[np.float64]:
+    """The lowest heights that are nowhere below those wanted and keep the limits of descent and climb."""
+    falling, rising = limits.descent * along, limits.climb * along
+    after_descents = np.maximum.accumulate(wanted + falling) - falling
+    return np.asarray(np.maximum.accumulate((after_descents - rising)[::-1])[::-1] + rising)
+
+
+def _along(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.r_[0.0, np.cumsum(np.hypot(*np.diff(points[:, :2], axis=0).T))]
+
+
+def _densified(path: NDArray[np.float64], step_m: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The path (n x 2 or n x 3) with a point at least every `step_m`, and where its vertices are in it."""
     pieces, former = [path[:1]], [0]
     for a, b in pairwise(path):
-        steps = max(1, math.ceil(math.dist(a, b) / STEP_M))
+        steps = max(1, math.ceil(math.dist(a[:2], b[:2]) / step_m))
         pieces.append(a + (b - a) * (np.arange(1, steps + 1) / steps)[:, None])
         former.append(former[-1] + steps)
     return np.concatenate(pieces), np.array(former)
@@ -174,19 +161,20 @@ def _needed(
     along: NDArray[np.float64], height: NDArray[np.float64], tolerance_m: float, fixed: set[int]
 ) -> NDArray[np.int64]:
     """The fewest points (greedily) between which straight legs stay within the tolerance above or below the heights."""
+    distance, level = along.tolist(), height.tolist()  # much faster one by one
     kept, start = [0], 0
-    while start < len(along) - 1:
+    while start < len(level) - 1:
         lowest, highest, end = -math.inf, math.inf, start + 1
-        for i in range(start + 1, len(along)):
-            run = max(along[i] - along[start], 1e-9)
-            slope = (height[i] - height[start]) / run
+        for i in range(start + 1, len(level)):
+            run = max(distance[i] - distance[start], 1e-9)
+            slope = (level[i] - level[start]) / run
             if not lowest <= slope <= highest and i > start + 1:
                 break
             end = i
             if i in fixed:
                 break
-            lowest = max(lowest, (height[i] - tolerance_m - height[start]) / run)
-            highest = min(highest, (height[i] + tolerance_m - height[start]) / run)
+            lowest = max(lowest, slope - tolerance_m / run)
+            highest = min(highest, slope + tolerance_m / run)
         kept.append(end)
         start = end
     return np.array(kept)

@@ -36,7 +36,7 @@ class PlannedSurvey:
     home_amsl_m: float
 
 
-def read_planned(path: Path, dem: Path | None = None) -> PlannedSurvey:
+def read_planned(path: Path, dem: tuple[Path, ...] = ()) -> PlannedSurvey:
     """The plan of a folder or of its plan.geojson; `dem` replaces the elevation that it was made with.
 
     Raises BadInputError for what is no plan, for one whose camera looks sideways, and where its elevation is not to be found.
@@ -45,8 +45,9 @@ def read_planned(path: Path, dem: Path | None = None) -> PlannedSurvey:
     spec = replace(saved.spec, dem=dem or saved.spec.dem)
     if spec.pattern not in LOOKS_DOWN:
         raise BadInputError(f"{path}: is an {spec.pattern} plan: gaps are found in surveys whose camera looks down")
-    if spec.dem is not None and not spec.dem.exists():
-        raise BadInputError(f"{path}: was planned over {spec.dem}, which is not there: give the elevation with --dem")
+    lost = [file for file in spec.dem if not file.exists()]
+    if lost:
+        raise BadInputError(f"{path}: was planned over {lost[0]}, which is not there: give the elevation with --dem")
     photos = np.concatenate([flight.photos for flight in saved.flights])
     if not len(photos):
         raise BadInputError(f"{path}: the plan has no photos")

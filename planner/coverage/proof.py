@@ -1,13 +1,16 @@
 """What the photos of a plan see: where each is taken, and how many see each cell of the area."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos"]
+__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos", "steepest_seen"]
+
+A_CHUNK = 24  # photos over terrain that are counted together: near each other, so that their reach is about the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,37 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many photos see each cell (rows from the south), and the raster it lies on."""
+    """How many photos see each cell (rows from the south), and the raster it lies on.
+
+    Attributes: above_m: mean height above the cell of the photos that see it, nan where none does (rows x columns); None where
+    nobody looked.
+    """
 
     cells: Cells
     views: NDArray[np.int64]
+    above_m: NDArray[np.float64] | None = None
 
     def seen(self, times: int) -> float:
         """Share of the area's cells seen by at least so many photos, 0..1."""
         inside = self.cells.inside
         return float((self.views[inside] >= times).mean()) if inside.any() else 1.0
+
+    def fewest(self) -> tuple[int, float, float]:
+        """How many photos see the cell that the fewest see, and its x and y in metres."""
+        views = np.where(self.cells.inside, self.views, np.iinfo(np.int64).max)
+        cell = int(np.argmin(views))
+        return int(views.flat[cell]), *self._place(cell)
+
+    def nearest(self) -> tuple[float, float, float]:
+        """The least mean height of the photos above a cell, that of the highest ground, and the cell's x and y; in metres."""
+        assert self.above_m is not None
+        above = np.where(self.cells.inside & np.isfinite(self.above_m), self.above_m, np.inf)
+        cell = int(np.argmin(above))
+        return float(above.flat[cell]), *self._place(cell)
+
+    def _place(self, cell: int) -> tuple[float, float]:
+        x, y = self.cells.centres()
+        return float(x.flat[cell]), float(y.flat[cell])
 
 
 def cells_of(area: shapely.Geometry, cell_m: float | None = None) -> Cells:
@@ -79,29 +104,75 @@ def count_views(
     field_of_view: tuple[float, float],
     ground_m: NDArray[np.float64] | float = 0.0,
 ) -> Overlap:
-    """Count the nadir photos that see each cell.
+    """Count the nadir photos that see each cell, and how high above it they are.
 
     points: n x 3 metres, heights in the datum of `ground_m` (rows x columns, or one height); course: n x 2 unit vectors;
-    field_of_view: width across the course and height along it, in metres per metre above the ground.
+    field_of_view: width across the course and height along it, in metres per metre above the ground. That a hill may hide the
+    ground behind it is not looked at: with a camera that looks down it can only where the ground is steeper than
+    `steepest_seen`.
     """
-    views = np.zeros(cells.inside.size, np.int64)
+    views, above_sum = np.zeros(cells.inside.size, np.int64), np.zeros(cells.inside.size)
     size, (rows, columns) = cells.cell_m, cells.inside.shape
-    ground = np.broadcast_to(ground_m, cells.inside.shape).ravel()
-    highest = float((points[:, 2].max(initial=0.0) - ground.min()) if len(points) else 0.0)
-    reach = highest * math.hypot(*field_of_view) / 2
-    offsets = np.arange(-math.ceil(reach / size) - 1, math.ceil(reach / size) + 2)
-    step = max(1, 2_000_000 // len(offsets) ** 2)
-    for start in range(0, len(points), step):
-        p, u = points[start : start + step], course[start : start + step]
+    ground = np.broadcast_to(ground_m, cells.inside.shape)
+    flat, across, along = ground.ravel(), *field_of_view
+    for chunk in _chunks(points, cells, ground, math.hypot(across, along) / 2):
+        p, u, reach = points[chunk.photos], course[chunk.photos], math.ceil(chunk.reach_m / size) + 1
+        offsets = np.arange(-reach, reach + 1)
         column = np.floor((p[:, 0] - cells.west_m) / size).astype(int)[:, None] + offsets
         row = np.floor((p[:, 1] - cells.south_m) / size).astype(int)[:, None] + offsets
         dx = (cells.west_m + (column + 0.5) * size - p[:, :1])[:, None, :]
         dy = (cells.south_m + (row + 0.5) * size - p[:, 1:2])[:, :, None]
         within = ((column >= 0) & (column < columns))[:, None, :] & ((row >= 0) & (row < rows))[:, :, None]
         index = np.where(within, row[:, :, None] * columns + column[:, None, :], 0)
-        above = p[:, 2, None, None] - ground[index]
+        above = p[:, 2, None, None] - flat[index]
         ux, uy = u[:, 0, None, None], u[:, 1, None, None]
-        across, along = field_of_view
         hit = within & (abs(dx * ux + dy * uy) <= along / 2 * above) & (abs(dy * ux - dx * uy) <= across / 2 * above)
         views += np.bincount(index[hit], minlength=views.size)
-    return Overlap(cells, views.reshape(rows, columns))
+        above_sum += np.bincount(index[hit], weights=above[hit], minlength=views.size)
+    above_m = np.divide(above_sum, views, out=np.full(views.size, np.nan), where=views > 0)
+    return Overlap(cells, views.reshape(rows, columns), above_m.reshape(rows, columns))
+
+
+def steepest_seen(field_of_view: tuple[float, float]) -> float:
+    """The slope (metres per metre) up to which no ground hides from a camera that looks down: that of its outermost ray."""
+    return 2 / math.hypot(*field_of_view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Photos that are counted together, and how far from below them they see at most."""
+
+    photos: slice
+    reach_m: float
+
+
+def _chunks(
+    points: NDArray[np.float64], cells: Cells, ground: NDArray[np.float64], reach_per_m: float
+) -> Iterator[_Chunk]:
+    """Runs of photos with their reach: over flat ground many at a time, over terrain few, each with the lowest ground near it.
+
+    The lowest ground that a photo sees decides how far it sees, and how far it sees where that ground may lie: so the window is
+    widened until it holds.
+    """
+    flat = ground.min() == ground.max()
+    rows, columns = ground.shape
+    start = 0
+    while start < len(points):
+        count = A_CHUNK
+        if flat:
+            side = 2 * reach_per_m * (points[:, 2].max() - ground.min()) / cells.cell_m + 3
+            count = max(1, int(2_000_000 / max(side, 3) ** 2))
+        p = points[start : start + count]
+        west, south = (p[:, :2].min(axis=0) - [cells.west_m, cells.south_m]) / cells.cell_m
+        east, north = (p[:, :2].max(axis=0) - [cells.west_m, cells.south_m]) / cells.cell_m
+        reach, wider = -1.0, 0.0
+        while wider > reach:
+            reach = wider
+            more = reach / cells.cell_m + 1
+            window = ground[
+                int(np.clip(south - more, 0, rows - 1)) : int(np.clip(north + more, 0, rows - 1)) + 1,
+                int(np.clip(west - more, 0, columns - 1)) : int(np.clip(east + more, 0, columns - 1)) + 1,
+            ]
+            wider = max(reach, reach_per_m * float(p[:, 2].max() - window.min()))
+        yield _Chunk(slice(start, start + len(p)), reach)
+        start += count

@@ -62,7 +62,7 @@ def write(mission: Mission, path: str | Path, planned: tuple[SurveyPlan, Flight]
                 "vehicleType": QUADROTOR,
                 "cruiseSpeed": speed,
                 "hoverSpeed": speed,
-                "globalPlanAltitudeMode": 1,
+                "globalPlanAltitudeMode": _altitude_mode(mission),
                 "plannedHomePosition": [mission.home.lat_deg, mission.home.lon_deg, _known(mission.home.alt_amsl_m)],
                 "items": items,
             },
@@ -159,6 +159,11 @@ def _simple_item(entry: dict[str, Any], number: int) -> MissionItem:
     else:
         x, y = round(place[0]), round(place[1])
     return MissionItem(command, frame, p1, p2, p3, p4, x, y, place[2], bool(entry.get("autoContinue", True)))
+
+
+def _altitude_mode(mission: Mission) -> int:
+    """QGroundControl's altitude mode of the waypoints."""
+    return next((ALTITUDE_MODES.get(item.frame, 1) for item in mission.items if item.command == NAV_WAYPOINT), 1)
 
 
 def _simple(item: MissionItem, number: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from imagery.core.camera import Camera
 from imagery.core.errors import BadInputError
 from planner.area import Area
 from planner.drone import Drone
+from planner.ground import effective_overlap
 from planner.patterns.search import probability_of_detection
 from planner.survey import SurveyPlan, SurveySpec
 
@@ -41,11 +42,8 @@ def figures(plan: SurveyPlan) -> dict[str, Any]:
         "line_spacing_m": round(plan.spacing_m, 2),
         "seen1": round(overlap.seen(1) * 100, 3),
         "seen5": round(overlap.seen(5) * 100, 3),
-        "views": {
-            "cell_m": overlap.cells.cell_m,
-            "least": int(overlap.views[overlap.cells.inside].min()),
-            "median": float(np.median(overlap.views[overlap.cells.inside])),
-        },
+        "views": _views(plan),
+        "height_agl": _heights(plan),
         "home": {"lat": plan.home[1], "lon": plan.home[0], "height_amsl_m": _known(plan.home_amsl_m)},
         **_search(plan),
         "warnings": list(plan.warnings),
@@ -81,7 +79,8 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec
         speed_m_s=_number(request["speed_m_s"]),
         usable_s=math.inf if minutes is None else float(minutes) * 60,
         drones=int(request["drones"]),
-        dem=Path(request["dem"]) if request["dem"] else None,
+        dem=tuple(Path(path) for path in request["dem"]),
+        height_frame=str(request["height_frame"]),
     )
 
 
@@ -98,12 +97,46 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
         "pattern": spec.pattern,
         "angle_deg": spec.angle_deg,
         "clearance_m": spec.clearance_m,
-        "dem": spec.dem,
+        "dem": list(spec.dem),
+        "height_frame": spec.height_frame,
         "wind_m_s": spec.wind_m_s,
         "wind_from_deg": spec.wind_from_deg,
         "speed_m_s": spec.speed_m_s,
         "endurance_min": None if math.isinf(spec.usable_s) else round(spec.usable_s / 60, 2),
         "drones": spec.drones,
+    }
+
+
+def _views(plan: SurveyPlan) -> dict[str, Any]:
+    """How many photos see each cell of the area, and the overlap on the highest ground (percent)."""
+    spec, overlap = plan.spec, plan.overlap
+    views = overlap.views[overlap.cells.inside]
+    asked = round(1 / ((1 - spec.front_overlap) * (1 - spec.sidelap)), 2)
+    high, *_ = overlap.nearest()
+    return {
+        "cell_m": overlap.cells.cell_m,
+        "least": int(views.min()),
+        "median": float(np.median(views)),
+        "most": int(views.max()),
+        "asked": asked,
+        "below_asked": round(float((views < math.floor(asked)).mean()) * 100, 2),
+        "front_overlap_least": round(effective_overlap(spec.front_overlap, spec.height_agl_m, high) * 100, 2),
+        "sidelap_least": round(effective_overlap(spec.sidelap, spec.height_agl_m, high) * 100, 2),
+    }
+
+
+def _heights(plan: SurveyPlan) -> dict[str, Any] | None:
+    """Height above ground all along the flights, and how much of the way is within the tolerance (percent)."""
+    held = plan.heights
+    if held is None:
+        return None
+    return {
+        "least_m": round(held.least_m, 2),
+        "mean_m": round(held.mean_m, 2),
+        "most_m": round(held.most_m, 2),
+        "tolerance_m": round(held.tolerance_m, 2),
+        "within_tolerance": round(held.held * 100, 2),
+        "safe_return_rel_m": round(held.return_m, 1),
     }
 
 

@@ -12,9 +12,9 @@ from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame
 from planner.area import Area
 from planner.drone import find_drone
+from planner.elevation import read_terrain
 from planner.mission import build_mission
 from planner.survey import SurveySpec, plan_survey
-from planner.terrain import read_terrain
 from tests.planner.nasty import to_degrees
 
 BLOCK = shapely.box(0, 0, 600, 400)
@@ -57,7 +57,7 @@ def spec(dem: Path | None, **more: object) -> SurveySpec:
         find_camera("dji-mavic-3e"),
         find_drone("generic-arducopter"),
         gsd_cm=2.0,
-        dem=dem,
+        dem=() if dem is None else (dem,),
         home=(36.93, 37.58),
         **more,
     )

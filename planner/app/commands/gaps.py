@@ -22,7 +22,9 @@ def run_command(
         typer.Argument(help="What was taken: folders of photos and photo logs (photos.csv), one or several."),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the plan of the gaps.")],
-    dem: Annotated[Path | None, typer.Option(help="Elevation, where the plan's file has moved.")] = None,
+    dem: Annotated[
+        list[Path] | None, typer.Option(help="Elevation, where the plan's file has moved; may be given again.")
+    ] = None,
     wanted: Annotated[
         int, typer.Option("--views", help="Photos that each place needs, where the plan has as many.")
     ] = 5,
@@ -43,7 +45,7 @@ def run_command(
     if not 0 <= tolerance <= 100:
         raise BadInputError(f"--tolerance {tolerance:g}: give 0 to 100 m, usually 5 (0.1 with RTK)")
     wanted_formats = chosen_formats(formats)
-    planned = read_planned(plan, dem)
+    planned = read_planned(plan, tuple(dem or ()))
     taken = read_taken(photos, planned.spec.camera, run.progress)
     for reason, count in taken.left_out.items():
         run.progress.warn(f"{count} photo{'s' if count > 1 else ''} {reason}: left out")

@@ -40,7 +40,17 @@ def run_command(
     home: Annotated[str | None, typer.Option(help="Take-off and landing: LAT,LON.")] = None,
     no_fly: Annotated[list[Path] | None, typer.Option("--no-fly", help="No-fly zones; may be given again.")] = None,
     clearance: Annotated[float, typer.Option(help="Distance kept from no-fly zones in m.")] = 10.0,
-    dem: Annotated[Path | None, typer.Option(help="Elevation above sea level: GeoTIFF or .hgt.")] = None,
+    dem: Annotated[
+        list[Path] | None,
+        typer.Option(help="Elevation above sea level: GeoTIFF, SRTM .hgt or a folder of tiles; may be given again."),
+    ] = None,
+    frame: Annotated[
+        str,
+        typer.Option(
+            help="Heights in missions: relative (to home; nothing needed aboard), or terrain (above ground by the vehicle's own"
+            " data: needs TERRAIN_ENABLE 1 and a ground station that serves it)."
+        ),
+    ] = "relative",
     wind: Annotated[str | None, typer.Option(help="Wind as SPEED@FROM: m/s @ degrees it blows from, as 6@270.")] = None,
     speed: Annotated[float | None, typer.Option(help="Ground speed in m/s.")] = None,
     endurance: Annotated[str | None, typer.Option(help="Usable minutes a flight, or none for a single flight.")] = None,
@@ -81,7 +91,8 @@ def run_command(
         speed_m_s=speed,
         usable_s=_endurance(endurance, chosen_drone),
         drones=drones,
-        dem=dem,
+        dem=tuple(dem or ()),
+        height_frame=frame.strip().lower(),
     )
     plan = plan_survey(spec, run.progress)
     result = write_plan(plan, out, wanted)
