@@ -5,7 +5,7 @@ vignetting, noise, motion blur, and a satellite receiver that errs.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,13 +25,15 @@ from imagery.core.files import atomic_path, write_json
 from imagery.core.frame import msl_to_ellipsoid
 from imagery.core.photolog import PhotoRecord
 from imagery.core.progress import SILENT, Progress
-from sitl.photofile import Tags, with_metadata
+from sitl.photofile import Tags, file_name, with_metadata
 from sitl.raycast import Scene, Walls, build_scene, cast
-from sitl.world import World
+from sitl.world import Region, World
 
 __all__ = ["Look", "photograph", "render"]
 
 RAY_STEP_PX = 8
+GRAIN_CELLS = 1 << 16  # after which fine grain repeats
+WINDOW_M = 200.0  # of a region that is drawn at once, besides what the photos over it see beyond
 FIRST_TIME = datetime(2026, 5, 1, 9, 0, 0, tzinfo=UTC)
 
 
@@ -80,7 +82,7 @@ def render(
 
 
 def photograph(
-    world: World,
+    world: World | Region,
     camera: Camera,
     records: Sequence[PhotoRecord],
     out_dir: str | Path,
@@ -91,16 +93,18 @@ def photograph(
     rtk: bool = False,
     gimbal_pitch_deg: float = -90.0,
     look: Look = Look(),
+    cell_m: float = 0.05,
     seed: int = 0,
     truth_path: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> list[PhotoRecord]:
-    """Take a photo at each record's true place and write DJI_0001.JPG, ... with EXIF and XMP into out_dir.
+    """Take a photo at each record's true place and write it with its camera's name, EXIF and XMP into out_dir.
 
     records: exposures at their true positions, `alt_amsl_m` required, `yaw_deg` the course (0 where unknown);
     gnss_sigma_m: horizontal and vertical standard deviation of the position written into the photo, gnss_bias_m: its constant
     error east, north, up; baro_sigma_m: of the height above home; rtk: written with an RTK flag,
-    standard deviations and ellipsoidal heights, as DJI does.
+    standard deviations and ellipsoidal heights, as DJI does; cell_m: of a region, which is drawn window by window, so that memory
+    does not grow with it.
     truth_path: where the exact poses go (JSON), by default beside out_dir as NAME_truth.json. Returns the records with `file`.
     """
     out_dir = Path(out_dir)
@@ -113,15 +117,16 @@ def photograph(
         )
     out_dir.mkdir(parents=True, exist_ok=True)
     sensors = _Sensors(gnss_sigma_m, gnss_bias_m, baro_sigma_m, rtk)
-    shots = _shots(world, records, sensors, gimbal_pitch_deg, look, seed)
+    shots = _shots(world, camera, records, sensors, gimbal_pitch_deg, look, seed)
     with progress.stage("photographing the world", len(shots), "photos") as advance, ThreadPoolExecutor(1) as writer:
         pending = []
-        for shot in shots:  # one thread finishes and writes a photo while the next one is rendered
-            image = render(world, camera, shot.position, shot.rotation, shot.course * look.rolling_m)
-            pending.append(writer.submit(_write, out_dir / shot.name, image, camera, shot, look))
-            if len(pending) > 2:
-                pending.pop(0).result()
-            advance(1)
+        for drawn, some in _windows(world, camera, shots, cell_m):
+            for shot in some:  # one thread finishes and writes a photo while the next one is rendered
+                image = render(drawn, camera, shot.position, shot.rotation, shot.course * look.rolling_m)
+                pending.append(writer.submit(_write, out_dir / shot.name, image, camera, shot, look))
+                if len(pending) > 2:
+                    pending.pop(0).result()
+                advance(1)
         for job in pending:
             job.result()
     truth = Path(truth_path) if truth_path else out_dir.with_name(f"{out_dir.name}_truth.json")
@@ -153,8 +158,48 @@ class _Shot:
     tags: Tags
 
 
+def _windows(
+    world: World | Region, camera: Camera, shots: list[_Shot], cell_m: float
+) -> Iterator[tuple[World, list[_Shot]]]:
+    """The world with all exposures, or windows of a region with the exposures over each."""
+    if isinstance(world, World):
+        yield world, shots
+        return
+    positions = np.array([shot.position for shot in shots])
+    places = world.to_plan(positions[:, 0], positions[:, 1])
+    west, south, east, north = world.plan.bounds
+    over = [tuple(tile) for tile in np.floor(places / WINDOW_M).astype(int).tolist()]
+    for tile in sorted(set(over)):
+        here = [i for i, other in enumerate(over) if other == tile]
+        reach = max(_reach_m(world, camera, shots[i]) for i in here)
+        low, high = places[here].min(0) - reach, places[here].max(0) + reach
+        window = (max(low[0], west), max(low[1], south), min(high[0], east), min(high[1], north))
+        if window[0] >= window[2] or window[1] >= window[3]:
+            raise BadInputError(
+                f"exposure {shots[here[0]].name} lies outside of the region: nothing is there to photograph"
+            )
+        yield world.world(window, cell_m=cell_m), [shots[i] for i in here]
+
+
+def _reach_m(region: Region, camera: Camera, shot: _Shot) -> float:
+    """How far from under the camera its photo sees, on ground as low as the region's lowest."""
+    lowest = float(region.plan.terrain.heights_m.min()) + region.lift_m
+    corners = np.array(
+        [[0, 0], [camera.width_px, 0], [0, camera.height_px], [camera.width_px, camera.height_px]], float
+    )
+    rays = camera.rays(corners) @ shot.rotation
+    slope = np.hypot(rays[:, 0], rays[:, 1]) / np.maximum(-rays[:, 2], 0.05)
+    return float(slope.max() * (shot.position[2] - lowest)) + 5
+
+
 def _shots(
-    world: World, records: Sequence[PhotoRecord], sensors: _Sensors, pitch: float, look: Look, seed: int
+    world: World | Region,
+    camera: Camera,
+    records: Sequence[PhotoRecord],
+    sensors: _Sensors,
+    pitch: float,
+    look: Look,
+    seed: int,
 ) -> list[_Shot]:
     east, north = world.frame.to_local([r.lon for r in records], [r.lat for r in records])
     shots = []
@@ -180,7 +225,7 @@ def _shots(
             alt_ellipsoid_m=float(msl_to_ellipsoid(lon, lat, altitude)) if sensors.rtk else None,
         )
         shots.append(_Shot(
-            f"DJI_{i + 1:04d}.JPG", record, np.array([east[i], north[i], up]),
+            file_name(camera, i + 1), record, np.array([east[i], north[i], up]),
             rotation_from_gimbal(yaw + error[0], pitch + error[1], error[2]),
             np.array([np.sin(np.radians(yaw)), np.cos(np.radians(yaw)), 0.0]),
             float(np.clip(rng.normal(1, look.exposure), 0.75, 1.25)), int(rng.integers(2**31)), tags,
@@ -232,7 +277,7 @@ def _expose(image, grain, shifts, cx, cy, falloff, gain, out):  # type: ignore[n
                 k += 1
 
 
-def _truth(world: World, camera: Camera, shots: Sequence[_Shot]) -> dict[str, Any]:
+def _truth(world: World | Region, camera: Camera, shots: Sequence[_Shot]) -> dict[str, Any]:
     lens = {
         name: getattr(camera, name)
         for name in ("id", "width_px", "height_px", "fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
@@ -268,8 +313,15 @@ _scenes: "WeakKeyDictionary[World, Scene]" = WeakKeyDictionary()
 def _scene(world: World) -> Scene:
     """The world prepared for rays, kept as long as the world itself."""
     if world not in _scenes:
-        _scenes[world] = build_scene(world.dsm, world.ortho, world.labels, _walls(world), world.sun, world.cell_m)
+        _scenes[world] = build_scene(
+            world.dsm, world.ortho, world.labels, _walls(world), world.sun, world.cell_m, _first_cell(world)
+        )
     return _scenes[world]
+
+
+def _first_cell(world: World) -> NDArray[np.float64]:
+    grid = world.transform
+    return np.array([round(grid.c / grid.a) % GRAIN_CELLS, round(grid.f / grid.e) % GRAIN_CELLS], float)
 
 
 def _walls(world: World) -> Walls:

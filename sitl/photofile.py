@@ -1,4 +1,8 @@
-"""A JPEG's metadata as DJI's cameras write it: EXIF, and the XMP packet with the gimbal's and the aircraft's angles."""
+"""A JPEG's name and metadata as its camera's maker writes them: EXIF and, from drones' own cameras, XMP with position and angles.
+
+DJI (and Hasselblad on DJI's drones) use DJI's vocabulary; Autel, Parrot and senseFly Pix4D's, whose pitch counts from straight
+down; cameras that were made to be held in the hand write none.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -9,10 +13,12 @@ from PIL.TiffImagePlugin import IFDRational
 
 from imagery.core.camera import Camera
 
-__all__ = ["Tags", "with_metadata"]
+__all__ = ["Tags", "file_name", "with_metadata"]
 
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\x00"
 FULL_FRAME_DIAGONAL_MM = 43.267
+DJI, PIX4D = ("DJI", "Hasselblad"), ("Autel Robotics", "Parrot", "senseFly")
+NAMESPACES = {"drone-dji": "http://www.dji.com/drone-dji/1.0/", "Camera": "http://pix4d.com/camera/1.0/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,20 @@ class Tags:
         return self.alt_amsl_m if self.alt_ellipsoid_m is None else self.alt_ellipsoid_m
 
 
+def file_name(camera: Camera, number: int) -> str:
+    """The name that the camera gives its photo of a number (from 1), as DJI_0001.JPG."""
+    prefix, digits = {"DJI": ("DJI_", 4), "Hasselblad": ("DJI_", 4), "SONY": ("DSC", 5)}.get(camera.make, ("IMG_", 4))
+    return f"{prefix}{number:0{digits}d}.JPG"
+
+
 def with_metadata(jpeg: bytes, camera: Camera, tags: Tags) -> bytes:
     """The JPEG with EXIF and XMP segments put behind its first marker."""
-    segments = b"".join(
-        struct.pack(">HH", 0xFFE1, len(body) + 2) + body for body in (_exif(camera, tags), _xmp(camera, tags))
-    )
+    bodies = [_exif(camera, tags)]
+    if camera.make in DJI:
+        bodies.append(_xmp("drone-dji", _dji(tags)))
+    elif camera.make in PIX4D:
+        bodies.append(_xmp("Camera", _pix4d(tags)))
+    segments = b"".join(struct.pack(">HH", 0xFFE1, len(body) + 2) + body for body in bodies)
     return jpeg[:2] + segments + jpeg[2:]
 
 
@@ -81,7 +96,7 @@ def _exif(camera: Camera, tags: Tags) -> bytes:
     return bytes(exif.tobytes())
 
 
-def _xmp(camera: Camera, tags: Tags) -> bytes:
+def _dji(tags: Tags) -> dict[str, str]:
     yaw, pitch, roll = tags.gimbal_deg
     flight_yaw, flight_pitch, flight_roll = tags.flight_deg
     entries = {
@@ -107,11 +122,27 @@ def _xmp(camera: Camera, tags: Tags) -> bytes:
             "RtkStdLat": f"{sigma_h:.5f}",
             "RtkStdHgt": f"{sigma_v:.5f}",
         }
-    attributes = "\n".join(f'   drone-dji:{name}="{value}"' for name, value in entries.items())
+    return entries
+
+
+def _pix4d(tags: Tags) -> dict[str, str]:
+    yaw, pitch, roll = tags.gimbal_deg
+    return {
+        "Yaw": f"{yaw % 360:.3f}",
+        "Pitch": f"{pitch + 90:.3f}",
+        "Roll": f"{roll:.3f}",
+        "AboveGroundAltitude": f"{tags.alt_rel_m:.3f}",
+        "GPSXYAccuracy": f"{tags.sigma_m[0]:.3f}",
+        "GPSZAccuracy": f"{tags.sigma_m[1]:.3f}",
+    }
+
+
+def _xmp(prefix: str, entries: dict[str, str]) -> bytes:
+    attributes = "\n".join(f'   {prefix}:{name}="{value}"' for name, value in entries.items())
     packet = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
         ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
-        '  <rdf:Description rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"\n'
+        f'  <rdf:Description rdf:about="" xmlns:{prefix}="{NAMESPACES[prefix]}"\n'
         f"{attributes}/>\n </rdf:RDF>\n</x:xmpmeta>\n"
         '<?xpacket end="w"?>'
     )

@@ -36,7 +36,8 @@ class Walls:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What rays are cast against. maxima: all pyramid levels in one array; offsets, widths: where each begins and its row length;
-    shadow: height below which a point over each cell is in cast shadow."""
+    shadow: height below which a point over each cell is in cast shadow; first: column and row of the first cell in the
+    projection's own cells, so that the same place has the same grain in every window of a region."""
 
     dsm: NDArray[np.float32]
     ortho: NDArray[np.uint8]
@@ -49,16 +50,13 @@ class Scene:
     shadow: NDArray[np.float32]
     cell_m: float
     lowest_m: float
+    first: NDArray[np.float64]
 
 
 def build_scene(
-    dsm: NDArray[np.float32],
-    ortho: NDArray[np.uint8],
-    labels: NDArray[np.uint16],
-    walls: Walls,
-    sun: Sun,
-    cell_m: float,
-) -> Scene:
+    dsm: NDArray[np.float32], ortho: NDArray[np.uint8], labels: NDArray[np.uint16], walls: Walls, sun: Sun, cell_m: float,
+    first: NDArray[np.float64],
+) -> Scene:  # fmt: skip
     """The scene of a surface, with its pyramid of maxima over blocks of 2, 4, ... 256 patches between cell centres."""
     patch = np.maximum(np.maximum(dsm[:-1, :-1], dsm[1:, :-1]), np.maximum(dsm[:-1, 1:], dsm[1:, 1:]))
     levels = []
@@ -82,6 +80,7 @@ def build_scene(
         shadow_heights(dsm, cell_m, sun),
         cell_m,
         float(dsm.min()),
+        first,
     )
 
 
@@ -99,7 +98,7 @@ def cast(
     walls = scene.walls
     _cast(
         scene.dsm, scene.ortho, scene.labels, walls.rgb, walls.angle_rad, walls.base_m, scene.maxima, scene.offsets, scene.widths,
-        scene.sun, scene.shadow, scene.cell_m, scene.lowest_m, origin, drift, directions, step_px, detail_m, out,
+        scene.sun, scene.shadow, scene.cell_m, scene.lowest_m, scene.first, origin, drift, directions, step_px, detail_m, out,
     )  # fmt: skip
     return out
 
@@ -246,7 +245,7 @@ def _wall_tone(along, up, seed):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath=True)
 def _cast(  # type: ignore[no-untyped-def]
-    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, shadow, cell, lowest, origin, drift,
+    dsm, ortho, labels, wall_rgb, wall_angle, wall_base, maxima, offsets, widths, sun, shadow, cell, lowest, first, origin, drift,
     directions, step, detail, out
 ):  # fmt: skip
     height, width = out.shape[:2]
@@ -272,7 +271,7 @@ def _cast(  # type: ignore[no-untyped-def]
                         out[y, x, 0], out[y, x, 1], out[y, x, 2] = 122, 124, 120
                         continue
                     _colour(
-                        dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, c0 + dc * t,
+                        dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, first, c0 + dc * t,
                         r0 + dr * t, z0 + dz * t, out[y, x],
                     )  # fmt: skip
 
@@ -286,15 +285,16 @@ def _between(corners, axis, u, v):  # type: ignore[no-untyped-def]
 
 
 @FAST
-def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, c, r, z, out):  # type: ignore[no-untyped-def]
+def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, flat, cell, grain, first, c, r, z, out):  # type: ignore[no-untyped-def]
     """Colour of the surface at a point: the orthophoto's where it is seen from above, the facade's on a jump of the surface."""
     j, i = int(c), int(r)
     u, v = c - j, r - i
     z00, z01, z10, z11 = dsm[i, j], dsm[i, j + 1], dsm[i + 1, j], dsm[i + 1, j + 1]
     top, bottom = max(z00, z01, z10, z11), min(z00, z01, z10, z11)
     gain = 1.0
+    gc, gr = c + first[0], r + first[1]
     if grain > 0:
-        gain += grain * (0.08 * value_noise(c, r, 0.61, 5) + 0.08 * value_noise(c, r, 0.29, 6))
+        gain += grain * (0.08 * value_noise(gc, gr, 0.61, 5) + 0.08 * value_noise(gc, gr, 0.29, 6))
     if top - bottom > STEP_M:
         hi, hj = i, j
         if z01 == top:
@@ -321,7 +321,7 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, fl
             facing = direct * max(0.0, nx * sun[0] + ny * sun[1])
             if label > 0:
                 ca, sa = np.cos(wall_angle[label]), np.sin(wall_angle[label])
-                east, north = c * cell, -r * cell
+                east, north = gc * cell, -gr * cell
                 nu, nv = nx * ca + ny * sa, ny * ca - nx * sa
                 along = east * ca + north * sa if abs(nv) > abs(nu) else north * ca - east * sa
                 if abs(nu) > abs(nv):  # the wall's own normal, not the cell border's
@@ -334,7 +334,9 @@ def _colour(dsm, ortho, labels, wall_rgb, wall_angle, wall_base, sun, shadow, fl
                     shade = wall_rgb[label, k] * tone if tone > 0 else (46.0 + 5 * k) * -tone
                     out[k] = min(255.0, shade * light * gain)
             else:
-                leaves = 0.26 * value_noise((c + r) * cell, z, 0.45, 8) + 0.22 * value_noise((c - r) * cell, z, 0.17, 9)
+                leaves = 0.26 * value_noise((gc + gr) * cell, z, 0.45, 8) + 0.22 * value_noise(
+                    (gc - gr) * cell, z, 0.17, 9
+                )
                 light = (1 + leaves) * min(1.0, 0.5 + 0.5 * facing / flat)
                 for k in range(3):
                     out[k] = min(255.0, ortho[hi, hj, k] * light * gain)

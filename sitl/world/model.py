@@ -33,7 +33,8 @@ class Home:
 class World:
     """A piece of the Earth that is known exactly.
 
-    crs: its UTM zone; transform: of the rasters (north-up, square cells); frame: the local frame around its centre.
+    crs: its UTM zone; transform: of the rasters (north-up, square cells); frame: the local frame around its centre, or
+    that of the region that it is a window of.
     ortho, pre_ortho: uint8 (H, W, 3), lit by sun and pre_sun; dsm, dtm, pre_dsm: float32 metres above mean sea level;
     labels: uint16 (H, W), the number of the building whose roof or wall is there, or 0.
     layers: `buildings`, `roads`, `water`, `trees`, `fields` in `crs`. area: the polygon to survey (WGS 84),
@@ -125,13 +126,17 @@ class World:
     @cached_property
     def grid_from_local(self) -> NDArray[np.float64]:
         """2 x 3 affine from local east and north (metres) to fractional column and row, cell centres at whole numbers."""
-        corners = np.array([[0.0, 0.0], [400.0, 0.0], [0.0, 400.0]])
-        lon, lat = self.frame.to_geographic(corners[:, 0], corners[:, 1])
+        rows, cols = self.dsm.shape
+        to_geographic = pyproj.Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
+        x, y = self.transform.c + cols / 2 * self.transform.a, self.transform.f + rows / 2 * self.transform.e
+        middle = np.array(self.frame.to_local(*to_geographic.transform(x, y)), float)
+        around = middle + np.array([[0, 0], [-200, 0], [200, 0], [0, -200], [0, 200]])
+        lon, lat = self.frame.to_geographic(around[:, 0], around[:, 1])
         x, y = pyproj.Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
         grid = self.transform
         cr = np.column_stack([(np.asarray(x) - grid.c) / grid.a, (np.asarray(y) - grid.f) / grid.e]) - 0.5
-        linear = np.column_stack([(cr[1] - cr[0]) / 400, (cr[2] - cr[0]) / 400])
-        return np.column_stack([linear, cr[0]])
+        linear = np.column_stack([(cr[2] - cr[1]) / 400, (cr[4] - cr[3]) / 400])
+        return np.column_stack([linear, cr[0] - linear @ middle])
 
     def height_at(self, east: ArrayLike, north: ArrayLike, surface: str = "dsm") -> NDArray[np.float64]:
         """Height above mean sea level of `dsm`, `dtm` or `pre_dsm` at local points, bilinear; NaN outside."""

@@ -7,7 +7,7 @@ import numpy as np
 import pyproj
 import shapely
 from affine import Affine
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame, check_lon_lat, utm_crs
@@ -65,6 +65,29 @@ class Region:
         plan = strike(lay_out(seed, profile, size_m, margin_m, disaster), severity)
         return cls(plan, lon, lat, home_amsl_m, margin_m, severity)
 
+    @property
+    def frame(self) -> LocalFrame:
+        """The local frame around its place, which every window shares."""
+        return LocalFrame(self.lon_deg, self.lat_deg)
+
+    @property
+    def home(self) -> Home:
+        """Where to take off: the middle of the first open field."""
+        crs = utm_crs(self.lon_deg, self.lat_deg)
+        x, y = self._centre(crs) + _home(self.plan)
+        return Home(*pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y), self.home_amsl_m)
+
+    @property
+    def lift_m(self) -> float:
+        """What the plan's heights lack to heights above mean sea level."""
+        return self.home_amsl_m - float(self.plan.terrain.at(*_home(self.plan)))
+
+    def to_plan(self, east: ArrayLike, north: ArrayLike) -> NDArray[np.float64]:
+        """Points of the frame in the plan's coordinates, (n, 2)."""
+        crs = utm_crs(self.lon_deg, self.lat_deg)
+        to_crs = pyproj.Transformer.from_crs(self.frame.crs, crs, always_xy=True)
+        return np.asarray(np.column_stack(to_crs.transform(east, north)) - self._centre(crs))
+
     def lit(self, when: datetime | None = None, before: datetime | None = None) -> "Region":
         """The region in the sunlight of given times after and before its disaster; a time that is None changes nothing."""
         plan = self.plan
@@ -86,21 +109,16 @@ class Region:
         centre = self._centre(crs)
         transform = Affine(cell_m, 0, centre[0] + west, 0, -cell_m, centre[1] + north)
         after, before = _assembled(self.plan, bounds, (r1 - r0, c1 - c0), cell_m, progress)
-        home_xy = _home(self.plan)
-        lift = np.float32(self.home_amsl_m - float(self.plan.terrain.at(*home_xy)))
+        lift = np.float32(self.lift_m)
         for raster in (after.dsm, after.dtm, before.dsm, before.dtm):
             raster += lift
         to_geographic = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
         inner = shapely.box(*bounds).buffer(-self.margin_m, join_style="mitre")
-        middle = centre + np.reshape(bounds, (2, 2)).mean(0)
-        frame = (
-            LocalFrame(self.lon_deg, self.lat_deg) if window is None else LocalFrame(*to_geographic.transform(*middle))
-        )
         plan = self.plan
         return World(
             crs=crs,
             transform=transform,
-            frame=frame,
+            frame=self.frame,
             ortho=after.ortho,
             dsm=after.dsm,
             dtm=after.dtm,
@@ -108,11 +126,11 @@ class Region:
             pre_dsm=before.dsm,
             labels=after.labels,
             layers={
-                "buildings": measured_buildings(plan, after, before, transform, centre, crs, float(lift)),
+                "buildings": measured_buildings(plan, after, before, transform, centre, crs, self.lift_m),
                 **other_layers(plan, bounds, centre, crs),
             },
             area=shapely.transform(inner, lambda xy: np.column_stack(to_geographic.transform(*(xy + centre).T))),
-            home=Home(*to_geographic.transform(*(home_xy + centre)), self.home_amsl_m),
+            home=self.home,
             sun=plan.sun,
             pre_sun=plan.pre_sun,
             info={

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from imagery.core.camera import Camera, rotation_from_gimbal
+from imagery.core.camera import Camera, find_camera, rotation_from_gimbal
 from imagery.core.errors import BadInputError
 from imagery.core.photo import read_photo
 from imagery.core.photolog import PhotoRecord
 from sitl.camera import Look, photograph, render
-from sitl.world import Sun, World
+from sitl.world import Region, Sun, World
 
 CAMERA = Camera.from_sensor(
     id="test",
@@ -247,6 +247,26 @@ def test_an_rtk_photo_carries_its_datum_and_its_precision(world: World, tmp_path
     assert photo.rtk_std_m == pytest.approx((0.01, 0.01, 0.02))
 
 
+@pytest.mark.parametrize(
+    ("camera_id", "name", "gimbal"),
+    [
+        ("dji-phantom-4-pro", "DJI_0001.JPG", (-80.0, -85.0, 0.0)),
+        ("autel-evo-ii-pro", "IMG_0001.JPG", (-80.0, -85.0, 0.0)),
+        ("sony-a6000-20mm", "DSC00001.JPG", (None, None, None)),
+    ],
+)
+def test_photos_are_named_and_described_as_their_camera_does(
+    world: World, tmp_path, camera_id: str, name: str, gimbal: tuple[float | None, ...]
+) -> None:
+    full = find_camera(camera_id)
+    camera = full.scaled(0.1)
+    record = PhotoRecord(lat=world.frame.lat_deg, lon=world.frame.lon_deg, alt_amsl_m=280.0, yaw_deg=280.0)
+    photograph(world, camera, [record], tmp_path / "photos", gimbal_pitch_deg=-85)
+    photo = read_photo(tmp_path / "photos" / name)
+    assert (photo.make, photo.camera) == (full.make, camera_id)
+    assert (photo.gimbal_yaw_deg, photo.gimbal_pitch_deg, photo.gimbal_roll_deg) == gimbal
+
+
 def test_the_same_seed_takes_the_same_photos(world: World, tmp_path) -> None:
     record = PhotoRecord(lat=world.frame.lat_deg, lon=world.frame.lon_deg, alt_amsl_m=280.0)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -254,6 +274,32 @@ def test_the_same_seed_takes_the_same_photos(world: World, tmp_path) -> None:
     a, b, c = ((tmp_path / name / "DJI_0001.JPG").read_bytes() for name in "abc")
     assert a == b
     assert a != c
+
+
+def test_photos_of_a_region_are_those_of_its_world(tmp_path) -> None:
+    """Drawn window by window, the same places give the same pictures and the same poses."""
+    region = Region.laid_out(
+        3,
+        "village",
+        13.09,
+        42.79,
+        size_m=(420, 300),
+        margin_m=40,
+        disaster="earthquake",
+        severity=0.34,
+        home_amsl_m=230,
+    )
+    whole = region.world(cell_m=0.1)
+    places = [(-130.0, 20.0), (-10.0, -40.0), (110.0, 30.0)]
+    lon, lat = whole.frame.to_geographic(*np.array(places).T)
+    records = [PhotoRecord(lat=a, lon=o, alt_amsl_m=275.0, yaw_deg=30.0) for a, o in zip(lat, lon, strict=True)]
+    for name, world in (("whole", whole), ("windows", region)):
+        photograph(world, CAMERA, records, tmp_path / name, look=Look(noise=0), cell_m=0.1, seed=1)
+    assert (tmp_path / "whole_truth.json").read_bytes() == (tmp_path / "windows_truth.json").read_bytes()
+    for i in range(1, 4):
+        a, b = (cv2.imread(str(tmp_path / name / f"DJI_{i:04d}.JPG")).astype(int) for name in ("whole", "windows"))
+        assert np.median(abs(a - b)) <= 1
+        assert (abs(a - b).max(2) > 25).mean() < 0.02  # grain and edges that a cell more or less decides
 
 
 def test_exposures_without_a_height_are_refused(world: World, tmp_path) -> None:
