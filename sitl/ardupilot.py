@@ -21,7 +21,7 @@ __all__ = ["ArduPilot", "find_binary"]
 
 BINARY_VARIABLE = "SKYRELIEF_ARDUCOPTER"
 _STARTING_S = 30.0
-_UNUSED_PORTS = (1, 2, 5, 6)  # 3 and 4 carry the simulated GPS receivers
+_UNUSED_PORTS = (0, 1, 2, 5, 6)  # 3 and 4 carry the simulated GPS receivers
 
 # What a simulated quadcopter needs to count as calibrated and ready, and to take photos.
 _DEFAULTS: dict[str, float] = {
@@ -59,6 +59,8 @@ def find_binary(path: str | Path | None = None) -> Path | None:
 class ArduPilot:
     """One running ArduCopter SITL; use as a context manager, which stops it and removes its files.
 
+    `radio`: connect as through a telemetry radio, where a signing key counts, not through the board's USB port.
+
     Attributes: url: what to connect to; speedup.
     """
 
@@ -72,11 +74,12 @@ class ArduPilot:
         parameters: Mapping[str, float] | None = None,
         instance: int = 0,
         port: int | None = None,
+        radio: bool = False,
     ) -> None:
         self.speedup = speedup
         self._port = port or _free_port()
         self.url = f"tcp:127.0.0.1:{self._port}"
-        self._binary, self._instance = binary.resolve(), instance
+        self._binary, self._instance, self._radio = binary.resolve(), instance, radio
         self._home = f"{home.lat_deg},{home.lon_deg},{home.alt_amsl_m},{heading_deg}"
         self._parameters = {**_DEFAULTS, **(parameters or {})}
         self._folder: Path | None = None
@@ -87,13 +90,14 @@ class ArduPilot:
         self._folder = Path(tempfile.mkdtemp(prefix="arducopter-"))
         defaults = self._folder / "defaults.parm"
         defaults.write_text("".join(f"{name} {value:g}\n" for name, value in self._parameters.items()))
-        unused = [part for n in _UNUSED_PORTS for part in (f"--serial{n}", "none")]
+        serial = int(self._radio)
+        unused = [part for n in _UNUSED_PORTS if n != serial for part in (f"--serial{n}", "none")]
         with (self._folder / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the program that the user named
                 [
                     str(self._binary), "--wipe", "--model", "+", "--speedup", f"{self.speedup:g}", "--home", self._home,
                     "--defaults", str(defaults), "--instance", str(self._instance), "--sysid", str(self._instance + 1),
-                    "--serial0", f"tcp:{self._port}:wait", *unused,
+                    f"--serial{serial}", f"tcp:{self._port}:wait", *unused,
                 ],
                 cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip

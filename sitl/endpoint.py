@@ -19,6 +19,7 @@ from sitl.autopilot.state import Exposure, ItemReached, Text
 from sitl.protocol.commands import CommandServer, ParameterServer
 from sitl.protocol.missions import MissionServer
 from sitl.protocol.peer import Peer, mavlink
+from sitl.protocol.signing import set_up_signing
 from sitl.protocol.telemetry import Telemetry, message_of
 
 __all__ = ["Endpoint", "serve"]
@@ -28,17 +29,20 @@ _STEPS_AT_ONCE = 25
 _HOME_POSITION = 242
 
 
-def serve(copter: Copter, address: str = "tcp:127.0.0.1:0", *, speedup: float | None = None) -> "Endpoint":
+def serve(
+    copter: Copter, address: str = "tcp:127.0.0.1:0", *, speedup: float | None = None, radio: bool = False
+) -> "Endpoint":
     """Put a copter on the network; use as a context manager, which stops it.
 
     `address`: tcp:HOST:PORT listens (port 0: any free one), udp:HOST:PORT sends there, udpin:HOST:PORT waits
     for a ground station.
-    `speedup` sets SIM_SPEEDUP. As with the real simulator, a TCP vehicle boots when its first client connects. Raises
+    `speedup` sets SIM_SPEEDUP. `radio`: the port is a radio's, not the board's USB: with a signing key it refuses unsigned
+    messages. As with the real simulator, a TCP vehicle boots when its first client connects. Raises
     BadInputError for an address that cannot be used.
     """
     if speedup is not None:
         copter.parameters.set("SIM_SPEEDUP", speedup)
-    return Endpoint(copter, _open(address))
+    return Endpoint(copter, _open(address), radio=radio)
 
 
 class Endpoint:
@@ -47,8 +51,9 @@ class Endpoint:
     Attributes: copter: the vehicle; url: what to connect to. `exposures` are the true poses of the photos taken so far.
     """
 
-    def __init__(self, copter: Copter, port: "_Port") -> None:
+    def __init__(self, copter: Copter, port: "_Port", *, radio: bool = False) -> None:
         self.copter = copter
+        self._radio = radio
         self.url = port.url
         self._port = port
         self._stop = threading.Event()
@@ -62,6 +67,7 @@ class Endpoint:
 
     def _begin(self) -> None:
         self._peer = Peer(self.copter, self._outbox.extend)
+        self._peer.mav.signing = self._parser.signing  # one key and one clock for both ways
         self._telemetry = Telemetry(self._peer)
         self._missions = MissionServer(self._peer)
         self._commands = CommandServer(self._peer, self._telemetry, self.reboot)
@@ -169,6 +175,8 @@ class Endpoint:
         elif kind == "HEARTBEAT":
             if message.get_srcSystem() == int(self.copter.parameters["SYSID_MYGCS"]):
                 self.copter.failsafes.hear_ground_station()
+        elif kind == "SETUP_SIGNING":
+            set_up_signing(self.copter, self._parser.signing, message, radio=self._radio)
         elif kind == "REQUEST_DATA_STREAM":
             self._telemetry.request_stream(message.req_stream_id, message.req_message_rate, bool(message.start_stop))
         elif kind in ("COMMAND_LONG", "COMMAND_INT", "SET_MODE"):

@@ -16,6 +16,8 @@ from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from imagery.core.errors import LinkError
+from planner.link.loss import LossMeter
+from planner.link.signing import sign
 from planner.link.tlog import TelemetryLog
 from planner.link.transport import open_transport
 
@@ -44,14 +46,28 @@ class Inbox:
             return None
 
 
+class _Node(mavlink.MAVLink):
+    """Our end of the link; whichever thread sends, messages are numbered, signed and written one after the other."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, srcSystem=_OWN_SYSTEM, srcComponent=_OWN_COMPONENT)
+        self.robust_parsing = True
+        self._sending = threading.Lock()
+
+    def send(self, mavmsg: Any, force_mavlink1: bool = False) -> None:
+        with self._sending:
+            super().send(mavmsg, force_mavlink1)
+
+
 class _Master(mavutil.mavfile):
     """pymavlink's idea of a link, whose bytes go through our connection; DroneKit sends with it."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], signing_key: bytes | None) -> None:
         super().__init__(None, "link", source_system=_OWN_SYSTEM, source_component=_OWN_COMPONENT)
         # MAVLink 2 always: without it there are no fences and rally points to transfer.
-        self.mav = mavlink.MAVLink(self, srcSystem=_OWN_SYSTEM, srcComponent=_OWN_COMPONENT)
-        self.mav.robust_parsing = True
+        self.mav = _Node(self)
+        if signing_key is not None:
+            sign(self.mav, signing_key)
         self._write = write
 
     def write(self, data: bytes) -> None:
@@ -66,7 +82,14 @@ class Connection:
     often it broke.
     """
 
-    def __init__(self, url: str, *, log: TelemetryLog | None = None, system: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        log: TelemetryLog | None = None,
+        system: int | None = None,
+        signing_key: bytes | None = None,
+    ) -> None:
         self.url = url
         self.target_system = system or 0
         self.broken: str | None = None
@@ -79,11 +102,11 @@ class Connection:
         self._alive = True
         self._listeners: tuple[tuple[frozenset[str], Callable[[Any], None]], ...] = ()
         self._found = threading.Event()
-        self._sending = threading.Lock()
         self._heartbeat_sent = 0.0
+        self._loss = LossMeter()
         self._dronekit_listeners: list[Callable[..., Any]] = []
         self._transport = open_transport(url)
-        self.master = _Master(self._write)
+        self.master = _Master(self._write, signing_key)
         self._thread = threading.Thread(target=self._run, name=f"link {url}", daemon=True)
         self._thread.start()
 
@@ -91,20 +114,25 @@ class Connection:
 
     def wait_for_vehicle(self, timeout_s: float = 10.0) -> None:
         """Wait for the first heartbeat of a vehicle; LinkError when none comes."""
-        deadline = time.monotonic() + timeout_s
-        while not self._found.wait(0.1):
-            if time.monotonic() > deadline:
-                which = f" of system {self._wanted_system}" if self._wanted_system else ""
-                heard = f"; heard system {', '.join(map(str, sorted(self.vehicles)))}" if self.vehicles else ""
-                raise LinkError(
-                    f"{self.url}: no heartbeat{which} within {timeout_s:.0f} s{heard}: "
-                    "check power, cable or radio, baud rate and port"
-                )
+        if self._found.wait(timeout_s):
+            return
+        which = f" of system {self._wanted_system}" if self._wanted_system else ""
+        nothing = f"{self.url}: no heartbeat{which} within {timeout_s:.0f} s"
+        if self.master.mav.signing.reject_count:
+            raise LinkError(f"{nothing} with the signature of your key: does the vehicle have the same key?")
+        if self.vehicles:
+            heard = ", ".join(map(str, sorted(self.vehicles)))
+            raise LinkError(f"{nothing}; heard system {heard}: choose one with --system")
+        raise LinkError(f"{nothing}: check power, cable or radio, baud rate and port")
+
+    @property
+    def loss(self) -> float:
+        """The share of the vehicle's messages that was lost lately, 0 to 1."""
+        return self._loss.share
 
     def send(self, message: Any) -> None:
         """Send a message; it is lost when the link is down, as on the air."""
-        with self._sending:
-            self.master.mav.send(message)
+        self.master.mav.send(message)
 
     @contextmanager
     def inbox(self, *kinds: str) -> Iterator[Inbox]:
@@ -186,6 +214,7 @@ class Connection:
             if not self._is_ours(message):
                 continue
             self.last_heard = time.monotonic()
+            self._loss.hear((message.get_srcSystem(), message.get_srcComponent()), message.get_seq())
             self.master.post_message(message)
             kind = message.get_type()
             if kind not in _NOT_FOR_DRONEKIT and not kind.startswith("MISSION_"):

@@ -7,10 +7,12 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from imagery.core.errors import LinkError
 from planner.link.connection import Connection, mavlink
+from planner.link.signing import read_key
 from planner.link.tlog import TelemetryLog
 
 __all__ = ["Vehicle", "connect"]
@@ -29,13 +31,19 @@ _SET_MODE, _ARM, _MISSION_START, _MESSAGE_INTERVAL, _REQUEST_MESSAGE, _PAUSE = 1
 
 @contextmanager
 def connect(
-    url: str, *, system: int | None = None, log: TelemetryLog | None = None, timeout_s: float = 10.0
+    url: str,
+    *,
+    system: int | None = None,
+    signing_key: Path | None = None,
+    log: TelemetryLog | None = None,
+    timeout_s: float = 10.0,
 ) -> Iterator["Vehicle"]:
-    """Connect to a vehicle, closing the link at the end.
+    """Connect to a vehicle, closing the link at the end; with a file of a signing key, all is signed both ways.
 
-    Raises LinkError when nothing is there or no heartbeat comes within `timeout_s`.
+    Raises LinkError when nothing is there or no heartbeat comes within `timeout_s`, BadInputError for a bad URL or key.
     """
-    with Connection(url, log=log, system=system) as link:
+    key = read_key(signing_key) if signing_key is not None else None
+    with Connection(url, log=log, system=system, signing_key=key) as link:
         link.wait_for_vehicle(timeout_s)
         yield Vehicle(link)
 
@@ -67,10 +75,15 @@ class Vehicle:
         return self.speedup is not None
 
     @property
+    def autopilot(self) -> int:
+        """Its MAV_AUTOPILOT."""
+        heartbeat = self.link.master.messages.get("HEARTBEAT")
+        return heartbeat.autopilot if heartbeat else mavlink.MAV_AUTOPILOT_GENERIC
+
+    @property
     def ardupilot(self) -> bool:
         """Whether its autopilot is ArduPilot, whose way of arming and starting a mission this program knows."""
-        heartbeat = self.link.master.messages.get("HEARTBEAT")
-        return bool(heartbeat and heartbeat.autopilot == mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA)
+        return self.autopilot == mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA
 
     def seconds(self, vehicle_s: float) -> float:
         """Wall seconds for seconds of the vehicle's clock."""
@@ -195,8 +208,11 @@ class Vehicle:
                     if answer.tc1 and 0 <= time.monotonic_ns() - answer.ts1 < 60e9:
                         samples.append((time.monotonic_ns() - answer.ts1) / 1e9)
                     answer = inbox.get(0)
+        heartbeat = self.link.master.messages.get("HEARTBEAT")
         if samples:
             self.round_trip_s = min(samples)
+        elif heartbeat and heartbeat.get_header().incompat_flags & mavlink.MAVLINK_IFLAG_SIGNED:
+            raise LinkError("the vehicle signs its messages and answers to signed ones only: give --signing-key FILE")
 
     def request_once(self, message_id: int, kind: str, timeout_s: float = 1.0) -> Any | None:
         """Ask for one message; None when it does not come."""

@@ -21,7 +21,8 @@ def run_command(
     ] = None,
 ) -> dict[str, Any]:
     """Upload mission, fence and rally points, read everything back, compare."""
-    from planner.link.transfer import upload_mission, wire_items
+    from planner.link.storage import wire_items
+    from planner.link.transfer import upload_mission
     from planner.link.vehicle import connect as connect_to
 
     mission = read_flight(flight)

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagery.core.errors import BadInputError, LinkError
-from planner.link.transfer import CAPACITY, Kind, check, differences, download, normalised, upload_mission, wire_items
+from planner.link.storage import ARDUPILOT, Kind, check, differences, normalised, wire_items
+from planner.link.transfer import download, upload_mission
 from planner.link.vehicle import connect
-from planner.mission import MissionItem
+from planner.mission import FenceCircle, MissionItem
 from sitl.autopilot.storage import Item, MissionKind, Refusal, stored
 from sitl.endpoint import Endpoint
 from sitl.faults import LinkFaults, bad_link
-from tests.planner.link.conftest import survey, waypoint
+from tests.planner.link.conftest import HOME, survey, waypoint
 
 MISSION = survey()
 
@@ -69,9 +70,9 @@ def test_the_fault_matrix_ends_verified(endpoint: Endpoint, loss: float, latency
 
 
 def test_a_refused_mission_leaves_the_vehicle_empty(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.link.transfer.check", lambda lists: None)
+    monkeypatch.setattr("planner.link.transfer.check", lambda *_: None)
     wrong = replace(MISSION, items=(*MISSION.items, MissionItem(9999, 3)))
-    with connect(endpoint.url) as vehicle, pytest.raises(LinkError, match=r"does not know.*holds none"):
+    with connect(endpoint.url) as vehicle, pytest.raises(LinkError, match=r"does not know.*holds no mission"):
         upload_mission(vehicle, wrong)
     assert len(endpoint.copter.mission) <= 1
 
@@ -82,6 +83,38 @@ def test_a_vehicle_that_falls_silent_is_unknown(endpoint: Endpoint, monkeypatch:
     with connect(endpoint.url) as vehicle:
         endpoint.stop()
         with pytest.raises(LinkError, match="UNKNOWN: do not fly"):
+            upload_mission(vehicle, MISSION)
+
+
+def test_a_refused_fence_leaves_no_mission_behind(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planner.link.transfer.check", lambda *_: None)
+    with connect(endpoint.url) as vehicle:
+        upload_mission(vehicle, MISSION)
+        circle = FenceCircle(HOME.lat_deg, HOME.lon_deg, -5.0, inclusion=True)
+        with pytest.raises(LinkError, match="holds no mission, fence"):
+            upload_mission(vehicle, replace(MISSION, fence=(circle,)))
+    assert len(endpoint.copter.mission) <= 1
+    assert endpoint.copter.fence == endpoint.copter.rally == []
+
+
+def test_a_stopped_upload_leaves_the_vehicle_empty(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with connect(endpoint.url) as vehicle:
+        upload_mission(vehicle, MISSION)
+        monkeypatch.setattr("planner.link.transfer.differences", stop)
+        with pytest.raises(KeyboardInterrupt):
+            upload_mission(vehicle, MISSION)
+    assert len(endpoint.copter.mission) <= 1
+
+
+def test_nothing_is_sent_to_an_armed_vehicle(endpoint: Endpoint) -> None:
+    with connect(endpoint.url) as vehicle:
+        assert vehicle.wait(lambda: endpoint.copter.ready, 10)
+        vehicle.set_mode("GUIDED")
+        vehicle.arm()
+        with pytest.raises(LinkError, match=r"armed.*nothing was sent"):
             upload_mission(vehicle, MISSION)
 
 
@@ -104,8 +137,8 @@ def test_what_must_not_be_sent_is_refused_before(item: MissionItem, said: str) -
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_too_many_items_are_refused_before(kind: Kind) -> None:
-    with pytest.raises(BadInputError, match=str(CAPACITY[kind])):
-        check({kind: (waypoint(0, 0),) * (CAPACITY[kind] + 1)})
+    with pytest.raises(BadInputError, match=str(ARDUPILOT.capacity[kind])):
+        check({kind: (waypoint(0, 0),) * (ARDUPILOT.capacity[kind] + 1)})
 
 
 numbers = st.floats(-1000, 1000, width=32)
