@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import shapely
 
+from imagery.core.errors import BadInputError
 from imagery.core.files import atomic_path
+from imagery.core.reading import brief, check_file
+from planner.formats.flown import FlownPath, checked
 from planner.formats.plan_geojson import features
 from planner.survey import SurveyPlan
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
+GIVE = "the plan.gpkg that `skyrelief plan --formats gpkg` wrote"
 GEOMETRY = {
     "area": "Polygon",
     "no_fly": "Polygon",
@@ -46,6 +50,26 @@ def write(plan: SurveyPlan, path: str | Path) -> None:
                 crs="EPSG:4326",
                 append=temporary.exists(),
             )
+
+
+def read(path: str | Path, number: int = 1) -> FlownPath:
+    """Read the path of one flight; the area, the zones and the home are read as of any GeoPackage (`planner.area`)."""
+    import pyogrio
+
+    path = Path(path)
+    check_file(path, GIVE)
+    try:
+        meta, _, paths, values = pyogrio.raw.read(path, layer="flight")
+        numbers = values[list(meta["fields"]).index("flight")]
+        homes = shapely.from_wkb(pyogrio.raw.read(path, layer="home")[2])
+        lines = [shapely.from_wkb(wkb) for wkb, flight in zip(paths, numbers, strict=True) if flight == number]
+        points = shapely.get_coordinates(lines[:1], include_z=True)
+        home = (float(homes[0].x), float(homes[0].y))
+    except Exception as error:  # a damaged file makes the readers raise nearly anything
+        raise BadInputError(f"{path}: holds no flights that can be read ({brief(error)}): give {GIVE}") from None
+    if not lines:
+        raise BadInputError(f"{path}: holds no flight {number}")
+    return checked(FlownPath(points, "amsl", home), str(path))
 
 
 def _dtype(value: object) -> np.dtype[Any]:

@@ -116,13 +116,13 @@ def write_plan(
     result = {**summary.figures(plan), **(more or {})}
     with atomic_directory(out) as folder:
         plan_geojson.write(plan, folder / "plan.geojson")
-        write_json(folder / "summary.json", result)
         if "gpkg" in formats:
             from planner.formats import geopackage
 
             geopackage.write(plan, folder / "plan.gpkg")
         for flight in plan.flights:
-            _write_flight(plan, flight, folder / f"flight-{flight.number:02d}", formats)
+            result["warnings"] += _write_flight(plan, flight, folder / f"flight-{flight.number:02d}", formats)
+        write_json(folder / "summary.json", result)
         written = {path.name for path in folder.iterdir()}
     for old in out.glob("flight-[0-9]*"):
         if old.name not in written and old.is_file():
@@ -130,10 +130,12 @@ def write_plan(
     return result
 
 
-def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tuple[str, ...]) -> None:
+def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tuple[str, ...]) -> list[str]:
+    """Write a flight in every format; returns what to know about these files."""
     from planner.mission import build_mission
 
     mission = build_mission(plan, flight)
+    found: list[str] = []
     if "plan" in formats:
         from planner.formats import qgc_plan
 
@@ -154,14 +156,17 @@ def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tup
         from planner.formats import litchi
 
         litchi.write(plan, flight, stem.with_name(f"{stem.name}-litchi.csv"))
+        found += litchi.warnings(flight)
     if "wpml" in formats:
         from planner.formats import wpml
 
         wpml.write(plan, flight, stem.with_suffix(".kmz"))
+        found += wpml.warnings(plan, flight)
+    return found
 
 
 def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> None:
-    for warning in plan.warnings:
+    for warning in result["warnings"]:
         run.progress.warn(warning)
     run.say(
         f"{result['area_m2'] / 1e6:.3g} km2 at {result['gsd_cm']:.3g} cm from {result['height_agl_m']:.0f} m:"
