@@ -77,6 +77,8 @@ def split(
             f"flights of {usable_s / 60:.0f} minutes are too short: reaching the farthest line and coming back takes"
             f" {farthest:.1f} minutes: move the home nearer, or give a longer --endurance"
         )
+    if len(fewest) == drones == 1:
+        return [_sortie(task, choice, cut, *fewest[0])]
     count = math.ceil(len(fewest) / drones) * drones
     found = [(pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, budget_s)) is not None]
     if not found:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import chain, islice
 
 import numpy as np
 import shapely
@@ -22,7 +23,7 @@ __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 SHORTEST_M = 0.1
 MANY_LINES = 500  # from which on one sweep is routed only
-MOST_ROUTED = 18
+MOST_ROUTED = 12
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of many lines only two
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
@@ -42,37 +43,31 @@ def choose(
     sweeps = single_sweeps(task)
     lines = len(sweeps[0][1].lines)
     limit = int(np.clip(600 / lines, 4 if lines < MANY_LINES else 1, MOST_ROUTED))
-    complete, incomplete = _complete(sweeps, views, limit)
-    partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
-    layouts = [*partitioned, *((sweep,) for sweep in complete)]
-    if not layouts:
-        return _route(task, (patched(incomplete, views),), thorough=True)
     finalists = FINALISTS if lines < FEW_LINES else 2
-    with progress.stage("routes", len(layouts) + min(finalists, len(layouts)), "sweeps") as advance:
-        routed = []
-        for number, layout in enumerate(layouts):
-            routed.append((cost(_route(task, layout, thorough=False)), number))
+    partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
+    complete = ((seconds, (one,)) for seconds, one in sweeps if views.complete(views.of(one)))
+    routed: list[tuple[float, int, Layout]] = []
+    soonest_s = math.inf
+    with progress.stage("routes", len(partitioned) + limit + finalists, "sweeps") as advance:
+        for least_s, layout in chain(((0.0, layout) for layout in partitioned), islice(complete, limit)):
+            if least_s > soonest_s:
+                break
+            choice = _route(task, layout, thorough=False)
+            soonest_s = min(soonest_s, choice.seconds)
+            routed.append((cost(choice), len(routed), layout))
             advance(1)
+        if not routed:
+            return _route(task, (patched(_soonest_completed(sweeps, views), views),), thorough=True)
         best = []
-        for _, number in sorted(routed)[:finalists]:
-            best.append(_route(task, trimmed(layouts[number], views), thorough=True))
+        for _, _, layout in sorted(routed)[:finalists]:
+            best.append(_route(task, trimmed(layout, views), thorough=True))
             advance(1)
     return min(best, key=cost)
 
 
-def _complete(sweeps: list[tuple[float, Sweep]], views: Views, limit: int) -> tuple[list[Sweep], Sweep]:
-    """The first `limit` complete sweeps, and the one of those before them that is completed soonest."""
-    complete: list[Sweep] = []
-    incomplete: list[tuple[float, int]] = []
-    for number, (seconds, tried) in enumerate(sweeps):
-        seen = views.of(tried)
-        if views.complete(seen):
-            complete.append(tried)
-        else:
-            incomplete.append((seconds + views.seconds_to_complete(seen), number))
-        if len(complete) == limit:
-            break
-    return complete, sweeps[min(incomplete, default=(0.0, 0))[1]][1]
+def _soonest_completed(sweeps: list[tuple[float, Sweep]], views: Views) -> Sweep:
+    """Of incomplete sweeps the one that takes the least seconds with what it takes to complete it."""
+    return min(sweeps, key=lambda option: option[0] + views.seconds_to_complete(views.of(option[1])))[1]
 
 
 def _partitions(task: Task) -> list[tuple[Cell, ...]]:

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from planner.coverage.cells import Cell
-from planner.coverage.sweep import Sweep, candidate_angles, candidate_sweeps, sweep
+from planner.coverage.sweep import MARGINS, Sweep, candidate_angles, candidate_sweeps, sweep
 from planner.coverage.task import Task
 from planner.coverage.views import Views
 from planner.timing import Motion
@@ -19,6 +19,7 @@ __all__ = ["Layout", "estimate", "lines_of", "over_cells", "patched", "single_sw
 Layout = tuple[Sweep, ...]
 
 MOST_ANGLES, MOST_CELL_ANGLES = 20, 3
+CELL_MARGINS = (0.1, *MARGINS)  # a cell may begin with a line near its edge: in acute corners no other sees enough
 ROUNDS = 2  # in which the cells' sweeps are made faster in turn
 MOST_PATCHES, PATCH_M = 200, 0.5
 
@@ -74,7 +75,7 @@ def _cell_sweeps(task: Task, cell: Cell) -> list[tuple[float, Sweep]]:
     angles = candidate_angles(cell.polygon)
     first = sorted((estimate(sweep(cell.polygon, angle, task.spacing_m, 0.75), task.motion), angle) for angle in angles)
     tried = {cell.angle_deg, *(angle for _, angle in first[:MOST_CELL_ANGLES])}
-    return _sorted(candidate_sweeps(cell.polygon, task.spacing_m, sorted(tried)), task)
+    return _sorted(candidate_sweeps(cell.polygon, task.spacing_m, sorted(tried), CELL_MARGINS), task)
 
 
 def _sorted(sweeps: Iterable[Sweep], task: Task) -> list[tuple[float, Sweep]]:

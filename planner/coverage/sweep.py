@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
+__all__ = ["MARGINS", "Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
 
 ANGLE_STEP_DEG = 2.0
 MARGINS = (0.5, 0.58, 0.66, 0.75, 0.85, 1.0)  # of the spacing: how far the first line may lie inside the edge
@@ -53,15 +53,18 @@ def candidate_angles(area: shapely.Polygon | shapely.MultiPolygon) -> list[float
 
 
 def candidate_sweeps(
-    area: shapely.Polygon | shapely.MultiPolygon, spacing_m: float, angles: list[float]
+    area: shapely.Polygon | shapely.MultiPolygon,
+    spacing_m: float,
+    angles: list[float],
+    margins: tuple[float, ...] = MARGINS,
 ) -> Iterator[Sweep]:
-    """Every sweep worth trying: for each angle the fewest lines and one more, with first-line margins of 0.5 to 1 spacing."""
+    """Every sweep worth trying: for each angle the fewest lines and one more, with each of the first-line margins in spacings."""
     edges = _edges(area)
     for angle in angles:
         turned = _turn(edges, -angle)
         low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
         seen = set()
-        for margin in MARGINS:
+        for margin in margins:
             inside = min(margin * spacing_m, (high - low) / 2)
             fewest = _fewest(high - low, inside, spacing_m)
             for count in (fewest, fewest + 1):
@@ -93,12 +96,15 @@ def _sweep(turned: NDArray[np.float64], angle: float, extent: tuple[float, float
 
 
 def chords(edges: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where horizontal lines at `offsets` lie inside the rings made of `edges` (m x 2 x 2), by the even-odd rule.
+    """Where horizontal lines at rising `offsets` lie inside the rings made of `edges` (m x 2 x 2), by the even-odd rule.
 
     Returns lines (n x 2 x 2) from left to right and the offset index of each (n).
     """
     y0, y1 = edges[:, 0, 1], edges[:, 1, 1]
-    edge, row = np.nonzero((y0[:, None] <= offsets) != (y1[:, None] <= offsets))
+    first = np.searchsorted(offsets, np.minimum(y0, y1))
+    count = np.searchsorted(offsets, np.maximum(y0, y1)) - first
+    edge = np.repeat(np.arange(len(edges)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count - first, count)
     x0, x1 = edges[edge, 0, 0], edges[edge, 1, 0]
     x = x0 + (offsets[row] - y0[edge]) * (x1 - x0) / (y1[edge] - y0[edge])
     order = np.lexsort((x, row))
