@@ -13,6 +13,7 @@ from planner.area import Area
 __all__ = ["Site", "lay_out", "polygonal"]
 
 SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
+MANY_CORNERS, DETAIL_M = 1000, 2.0
 ZONES_WITHIN_M = 20_000.0
 FARTHEST_HOME_M = 50_000.0
 
@@ -61,7 +62,7 @@ def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tupl
     zones += [zone for zone in shapely.get_parts(_local(no_fly, frame)) if zone.intersects(near)]
     merged = shapely.union_all(zones) if zones else shapely.MultiPolygon()
     kept_clear = merged.buffer(clearance_m + SAFE_EXTRA_M, join_style="mitre", mitre_limit=2) if zones else merged
-    region = polygonal(local.difference(kept_clear))
+    region = _plainer(polygonal(local.difference(kept_clear)))
     if region.is_empty:
         raise BadInputError(f"the no-fly zones with {clearance_m:g} m of clearance leave nothing of {area.name} to fly")
     chosen = home or area.home or _on_edge(region, frame)
@@ -75,6 +76,14 @@ def polygonal(geometry: shapely.Geometry) -> shapely.Geometry:
     """The polygons of a geometry, without the dust that differences leave."""
     parts = [part for part in shapely.get_parts(geometry) if isinstance(part, shapely.Polygon) and part.area > 0.01]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _plainer(region: shapely.Geometry) -> shapely.Geometry:
+    """A region of very many corners with fewer of them, inside the one given: a coast's ripples do not change the lines."""
+    if shapely.get_num_coordinates(region) < MANY_CORNERS:
+        return region
+    plain = polygonal(region.buffer(-DETAIL_M).simplify(DETAIL_M))
+    return region if plain.area < 0.9 * region.area else plain
 
 
 def _on_edge(region: shapely.Geometry, frame: LocalFrame) -> tuple[float, float]:

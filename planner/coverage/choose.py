@@ -27,6 +27,7 @@ MOST_ROUTED = 12
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of many lines only two
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
+TRIMMED = 0.95  # of the seconds of a layout is what trimming leaves at best, about
 CONVEX = 0.98  # of its hull: what an area fills that one angle serves best
 
 
@@ -50,17 +51,18 @@ def choose(
     soonest_s = math.inf
     with progress.stage("routes", len(partitioned) + limit + finalists, "sweeps") as advance:
         for least_s, layout in chain(((0.0, layout) for layout in partitioned), islice(complete, limit)):
-            if least_s > soonest_s:
-                break
-            choice = _route(task, layout, thorough=False)
+            if least_s * TRIMMED > soonest_s:
+                continue
+            shorter = trimmed(layout, views)
+            choice = _route(task, shorter, thorough=False)
             soonest_s = min(soonest_s, choice.seconds)
-            routed.append((cost(choice), len(routed), layout))
+            routed.append((cost(choice), len(routed), shorter))
             advance(1)
         if not routed:
             return _route(task, (patched(_soonest_completed(sweeps, views), views),), thorough=True)
         best = []
         for _, _, layout in sorted(routed)[:finalists]:
-            best.append(_route(task, trimmed(layout, views), thorough=True))
+            best.append(_route(task, layout, thorough=True))
             advance(1)
     return min(best, key=cost)
 
