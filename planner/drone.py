@@ -9,9 +9,11 @@ from typing import Any
 
 from imagery.core.catalogue import look_up
 from imagery.core.errors import BadInputError
+from imagery.core.reading import read_text
 
 __all__ = ["Drone", "catalogue", "drone_for_camera", "find_drone", "load_drone"]
 
+GIVE = "a drone file (.toml) with the entries of drones.toml"
 CATALOGUE = Path(__file__).parent / "drones.toml"
 DEFAULT_DRONE = "dji-mavic-3e"
 ANY_DRONE = "generic-arducopter"
@@ -73,9 +75,9 @@ def load_drone(path: str | Path) -> Drone:
     """A drone from a TOML file with the entries of drones.toml at its top level (or under one table)."""
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a readable drone file ({error})") from error
+        table = tomllib.loads(read_text(path, GIVE))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise BadInputError(f"{path}: is not a readable drone file, not TOML: give {GIVE}") from None
     if len(table) == 1 and isinstance(next(iter(table.values())), dict):
         id, table = next(iter(table.items()))
     else:

@@ -16,9 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from imagery.core.catalogue import look_up
 from imagery.core.errors import BadInputError
+from imagery.core.reading import read_text
 
 __all__ = ["Camera", "catalogue", "find_camera", "footprint_on_plane", "load_camera", "rotation_from_gimbal"]
 
+GIVE = "a camera file (.toml) with the entries of cameras.toml"
 CATALOGUE = Path(__file__).parent / "cameras.toml"
 
 
@@ -226,9 +228,9 @@ def load_camera(path: str | Path) -> Camera:
     """A camera from a TOML file with the entries of cameras.toml at its top level (or under one table)."""
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a readable camera file ({error})") from error
+        table = tomllib.loads(read_text(path, GIVE))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise BadInputError(f"{path}: is not a readable camera file, not TOML: give {GIVE}") from None
     if len(table) == 1 and isinstance(next(iter(table.values())), dict):
         id, table = next(iter(table.items()))
         return _from_table(id, table, str(path))

@@ -6,7 +6,7 @@ from typing import Any
 
 from imagery.core.errors import BadInputError
 
-__all__ = ["LARGEST_FILE", "brief", "check_file", "parse_json", "parse_xml", "read_json", "read_text"]
+__all__ = ["LARGEST_FILE", "check_file", "parse_json", "parse_xml", "read_json", "read_text"]
 
 LARGEST_FILE = 400_000_000  # bytes, unpacked
 MOST_DIGITS = 4000  # Python refuses longer whole numbers
@@ -69,9 +69,5 @@ def parse_xml(data: bytes, where: str, kind: str) -> Any:
     except DefusedXmlException:
         raise BadInputError(f"{where}: defines entities, which a {kind} has no need of: refused") from None
     except (SyntaxError, ValueError, LookupError) as error:
-        raise BadInputError(f"{where}: is not readable {kind} ({brief(error)})") from None
-
-
-def brief(error: Exception) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
+        line, column = getattr(error, "position", (1, 0))
+        raise BadInputError(f"{where}: is not readable {kind} from line {line}, column {column + 1} on") from None

@@ -8,7 +8,7 @@ import shapely
 
 from imagery.core.errors import BadInputError
 from imagery.core.files import atomic_path
-from imagery.core.reading import brief, check_file
+from imagery.core.reading import check_file
 from planner.formats.flown import FlownPath, checked
 from planner.formats.plan_geojson import features
 from planner.survey import SurveyPlan
@@ -65,8 +65,8 @@ def read(path: str | Path, number: int = 1) -> FlownPath:
         lines = [shapely.from_wkb(wkb) for wkb, flight in zip(paths, numbers, strict=True) if flight == number]
         points = shapely.get_coordinates(lines[:1], include_z=True)
         home = (float(homes[0].x), float(homes[0].y))
-    except Exception as error:  # a damaged file makes the readers raise nearly anything
-        raise BadInputError(f"{path}: holds no flights that can be read ({brief(error)}): give {GIVE}") from None
+    except Exception:  # a damaged file makes the readers raise nearly anything
+        raise BadInputError(f"{path}: holds no flights that can be read: give {GIVE}") from None
     if not lines:
         raise BadInputError(f"{path}: holds no flight {number}")
     return checked(FlownPath(points, "amsl", home), str(path))

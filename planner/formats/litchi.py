@@ -9,7 +9,7 @@ import numpy as np
 
 from imagery.core.errors import BadInputError
 from imagery.core.files import write_text
-from imagery.core.reading import brief, read_text
+from imagery.core.reading import read_text
 from planner.formats.flown import FlownPath, checked
 from planner.survey import Flight, SurveyPlan
 
@@ -78,8 +78,8 @@ def read(path: str | Path) -> FlownPath:
     text = read_text(path, GIVE)
     try:
         rows = list(csv.DictReader(io.StringIO(text), restval=""))
-    except csv.Error as error:
-        raise BadInputError(f"{path}: is not readable CSV ({brief(error)}): give {GIVE}") from None
+    except csv.Error:
+        raise BadInputError(f"{path}: is not readable CSV: give {GIVE}") from None
     if not rows or not {LATITUDE, LONGITUDE, HEIGHT} <= set(rows[0]):
         raise BadInputError(f"{path}: has no columns latitude, longitude and altitude(m): give {GIVE}")
     try:

@@ -86,9 +86,12 @@ def read(path: str | Path) -> SavedPlan:
     data, summary = read_json(path, GIVE), read_json(path.with_name("summary.json"), GIVE)
     try:
         return _saved(data["features"], summary, path.parent)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, shapely.GEOSException) as error:
-        reason = f"{type(error).__name__} {str(error)[:80]}"
-        raise BadInputError(f"{path}: is no plan, or a damaged one ({reason}): give {GIVE}") from None
+    except KeyError as error:
+        raise BadInputError(f"{path}: is no plan, or a damaged one that lacks {str(error)[:40]}: give {GIVE}") from None
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError, shapely.GEOSException):
+        raise BadInputError(
+            f"{path}: is no plan, or a damaged one with a value of the wrong kind: give {GIVE}"
+        ) from None
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}: give {GIVE}") from None
 

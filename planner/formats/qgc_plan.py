@@ -110,9 +110,10 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        reason = f"{type(error).__name__} {str(error)[:80]}"
-        raise BadInputError(f"{path}: the plan is damaged ({reason}): open and save it in QGroundControl") from None
+    except KeyError as error:
+        raise BadInputError(f"{path}: the plan is damaged: an item lacks {str(error)[:40]}: give {GIVE}") from None
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
+        raise BadInputError(f"{path}: the plan is damaged: a value is of the wrong kind: give {GIVE}") from None
 
 
 def _mission(mission: dict[str, Any], data: dict[str, Any]) -> Mission:

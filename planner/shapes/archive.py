@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imagery.core.errors import BadInputError
-from imagery.core.reading import LARGEST_FILE, brief
+from imagery.core.reading import LARGEST_FILE
 
 __all__ = ["members", "read_member"]
 
@@ -42,8 +42,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except KeyError:
         raise BadInputError(f"{path}: lacks a file that it should hold") from None
-    except DAMAGED as error:
-        raise BadInputError(f"{path}: is not a readable zip archive ({brief(error)})") from None
+    except DAMAGED:
+        raise BadInputError(
+            f"{path}: is not a readable zip archive: damaged, or of another kind than its name says"
+        ) from None
 
 
 def _plain(name: str) -> bool:

@@ -8,7 +8,6 @@ import sys
 import shapely
 
 from imagery.core.errors import BadInputError
-from imagery.core.reading import brief
 from planner.shapes.projection import to_wgs84
 from planner.shapes.shape import Shape, as_polygon
 
@@ -30,8 +29,8 @@ def _wkt(text: str, where: str) -> list[Shape]:
     system = re.match(r"SRID=(\d{1,6});", text, re.IGNORECASE)
     try:
         shape = Shape(shapely.force_2d(shapely.from_wkt(text[system.end() if system else 0 :])))
-    except (shapely.GEOSException, UnicodeEncodeError) as error:
-        raise BadInputError(f"{where}: is not WKT ({brief(error)}): {GIVE_WKT}") from None
+    except (shapely.GEOSException, UnicodeEncodeError):
+        raise BadInputError(f"{where}: is not WKT from {text[:20]!r} on: {GIVE_WKT}") from None
     return to_wgs84([shape], f"EPSG:{system[1]}", where) if system else [shape]
 
 
@@ -43,8 +42,8 @@ def parse_csv(text: str, where: str) -> list[Shape]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a polygon's WKT may be long
     try:
         rows = list(csv.DictReader(io.StringIO(text), delimiter=separator, restval=""))
-    except csv.Error as error:
-        raise BadInputError(f"{where}: is not readable CSV ({brief(error)})") from None
+    except csv.Error:
+        raise BadInputError(f"{where}: is not readable CSV: give corners in columns latitude and longitude") from None
     names = {str(key).strip().lower(): key for key in (rows[0] if rows else {}) if key is not None}
     wkt = names.get("wkt") or names.get("geometry")
     if wkt is not None:

@@ -6,7 +6,7 @@ import shapely
 import shapely.geometry
 
 from imagery.core.errors import BadInputError
-from imagery.core.reading import brief, parse_json
+from imagery.core.reading import parse_json
 from planner.shapes.projection import to_wgs84
 from planner.shapes.shape import Shape
 
@@ -39,6 +39,6 @@ def _of(feature: Any, where: str) -> list[Shape]:
         return []
     try:
         shape = shapely.force_2d(shapely.geometry.shape(geometry))
-    except Exception as error:  # wrong types at any depth make the constructors raise nearly anything
-        raise BadInputError(f"{where} is not a geometry ({brief(error)})") from None
+    except Exception:  # wrong types at any depth make the constructors raise nearly anything
+        raise BadInputError(f"{where} is not a geometry: its type or coordinates are damaged") from None
     return [Shape(shape, properties if isinstance(properties, dict) else {})]

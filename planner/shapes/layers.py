@@ -1,12 +1,10 @@
 """GeoPackages, Shapefiles and others with layers, read with GDAL."""
 
 import warnings
-from pathlib import Path
 
 import shapely
 
 from imagery.core.errors import BadInputError
-from imagery.core.reading import brief
 from planner.shapes.projection import to_wgs84
 from planner.shapes.shape import Shape
 
@@ -24,9 +22,9 @@ def read(source: str, where: str, layer: str | None = None) -> list[Shape]:
             return _layers(source, where, layer)
     except BadInputError:
         raise
-    except Exception as error:  # a damaged file makes the readers raise nearly anything
+    except Exception:  # a damaged file makes the readers raise nearly anything
         raise BadInputError(
-            f"{where}: cannot be read ({_own_words(error, source)}): save it anew, or as GeoJSON"
+            f"{where}: cannot be read: damaged, or of another kind than its name says: save it anew, or as GeoJSON"
         ) from None
 
 
@@ -47,7 +45,3 @@ def _layers(source: str, where: str, only: str | None) -> list[Shape]:
 
 def _kind(layer: str) -> dict[str, str]:
     return {"kind": layer} if layer in ("area", "no_fly", "home", "line", "flight", "photo") else {}
-
-
-def _own_words(error: Exception, source: str) -> str:
-    return brief(error).replace(source, Path(source).name)

@@ -252,5 +252,5 @@ def test_bad_camera_files_are_explained(tmp_path: Path, text: str, message: str)
     path.write_text(text)
     with pytest.raises(BadInputError, match=message):
         load_camera(path)
-    with pytest.raises(BadInputError, match="not a readable camera file"):
+    with pytest.raises(BadInputError, match="no such file: give a camera file"):
         load_camera(tmp_path / "missing.toml")
