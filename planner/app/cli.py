@@ -14,6 +14,7 @@ COMMANDS = {
     "upload": "Upload a flight's mission, fence and rally points, read back, compare.",
     "fly": "Preflight, upload, arm (asks), fly and watch a flight.",
     "gaps": "What a flown survey missed, as a new plan.",
+    "resume": "Fly only what is missing of a flight.",
     "watch": "Live telemetry of a vehicle.",
     "stitch": "Photos to an orthomosaic and a surface model.",
     "damage": "Grade buildings by damage.",

@@ -5,8 +5,10 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from planner.link.flight import Status
+from planner.app.pathmap import PathMap
 from planner.link.preflight import Check
+from planner.link.status import Status
+from planner.mission import Mission
 
 __all__ = ["FlightDisplay", "checks_table"]
 
@@ -26,10 +28,12 @@ def checks_table(checks: tuple[Check, ...]) -> str:
 class FlightDisplay:
     """Shows a vehicle's status live on a terminal, or a line every ten seconds elsewhere; use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, mission: Mission | None = None) -> None:
+        """With a mission, a map of its path shows where the vehicle is."""
         from rich.console import Console
 
         self._console = Console(stderr=True)
+        self._map = PathMap(mission) if mission is not None else None
         self._live: Any = None
         self._last_line = 0.0
 
@@ -62,6 +66,8 @@ class FlightDisplay:
         table = Table.grid(padding=(0, 2))
         for name, value in _rows(status):
             table.add_row(name, value)
+        if self._map is not None:
+            table.add_row("plan", self._map.drawn(status))
         style = "red" if status.link_age_s > 3 else "green" if status.armed else "yellow"
         return Panel(table, title="armed" if status.armed else "disarmed", border_style=style)
 
@@ -79,6 +85,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("position", f"{place}, {height} above home, {speed}"),
         ("item", f"{status.item} of {status.items}"),
         ("photos", f"{status.photos}{planned}"),
+        ("time left", "-" if status.left_s is None else f"{status.left_s // 60:.0f} min {status.left_s % 60:02.0f} s"),
         ("battery", battery),
         ("satellites", "-" if status.satellites is None else str(status.satellites)),
         ("link", f"{link}, {status.link_loss:.0%} lost"),
@@ -91,5 +98,5 @@ def _line(status: Status) -> str:
     height = f"{status.alt_rel_m:.0f} m" if status.alt_rel_m is not None else "-"
     return (
         f"{rows['mode']}  item {rows['item']}  height {height}  photos {rows['photos']}  battery {rows['battery']}  "
-        f"link {rows['link']}"
+        f"left {rows['time left']}  link {rows['link']}"
     )

@@ -1,48 +1,47 @@
 """Flying a survey: preflight, upload, arming after a clear yes, start, and watching until the vehicle is down.
 
 Nothing here ever commands the vehicle because the program is interrupted: a mission under way goes on, or the vehicle returns,
-by its own failsafe settings, and `on_interruption` says which.
+by its own failsafe settings, which the message names.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagery.core.errors import BadInputError, LinkError
-from imagery.core.photolog import read_photo_log
+from imagery.core.photolog import PhotoRecord, read_photo_log
 from imagery.core.progress import SILENT, Progress
+from planner.link.lostlink import LostLink
 from planner.link.preflight import Check, Verdict, preflight
 from planner.link.recorder import PhotoRecorder
+from planner.link.resume import missing
+from planner.link.status import Status, request_streams, status, vehicle_time_s
 from planner.link.tlog import TelemetryLog
 from planner.link.transfer import upload_mission
 from planner.link.triggers import planned_photos
 from planner.link.vehicle import Vehicle, connect
+from planner.link.wayleft import WayLeft
 from planner.mission import Mission
 
-__all__ = ["FlightLog", "Status", "StoppedWatching", "abort", "fly", "on_interruption", "request_streams", "status"]
+__all__ = [
+    "FlightLog",
+    "StoppedWatching",
+    "Watch",
+    "abort",
+    "flight_files",
+    "flight_photos",
+    "fly",
+    "photos_counted",
+    "photos_missing",
+]
 
-_GLOBAL_POSITION_INT, _MISSION_CURRENT, _SYS_STATUS, _GPS_RAW_INT, _SYSTEM_TIME, _VFR_HUD, _ATTITUDE = (
-    33,
-    42,
-    1,
-    24,
-    2,
-    74,
-    30,
-)
-_STREAMS_HZ = {
-    _GLOBAL_POSITION_INT: 4.0,
-    _MISSION_CURRENT: 2.0,
-    _SYS_STATUS: 1.0,
-    _GPS_RAW_INT: 1.0,
-    _SYSTEM_TIME: 1.0,
-    _VFR_HUD: 2.0,
-    _ATTITUDE: 2.0,
-}
 _LOOK_EVERY_S = 0.1
 _STEADY_S = 2.0  # the mission must run this long (vehicle time) after the start
+_CAMERA_CAPTURE_STATUS = 262
+_COMPLETE = 5  # MISSION_STATE
+_WARNING = 4  # MAV_SEVERITY
 
 
 class StoppedWatching(LinkError):
@@ -52,44 +51,21 @@ class StoppedWatching(LinkError):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """A vehicle in flight at one moment; None where it has not told yet.
-
-    Attributes: link_age_s: since its last message; link_loss: share of its messages lost; item, items: of the mission; time_s: of
-    the vehicle's clock since boot.
-    """
-
-    mode: str
-    armed: bool
-    lat_deg: float | None
-    lon_deg: float | None
-    alt_rel_m: float | None
-    speed_m_s: float | None
-    battery_percent: int | None
-    battery_v: float | None
-    satellites: int | None
-    item: int
-    items: int
-    photos: int
-    photos_planned: int
-    time_s: float
-    link_age_s: float
-    link_loss: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class FlightLog:
     """How a flight went.
 
-    Attributes: flown: False when the user said no; photos: logged; photos_missed: counted by the autopilot without a message;
-    duration_s: armed to disarmed on the vehicle's clock; photo_log, telemetry: the files; checks: the preflight's result.
+    Attributes: flown: False when the user said no; photos: logged in this flight; photos_planned: for it; photos_unreported:
+    those logged by the plan's places because their message never came; photos_missing: of the whole survey, with all that
+    is logged so far; ended_early: why, when the mission did not end by itself, else empty; duration_s: armed to disarmed on the
+    vehicle's clock; photo_log, telemetry: the files; checks: the preflight's result.
     """
 
     flown: bool
     photos: int
     photos_planned: int
-    photos_missed: int
+    photos_unreported: int
+    photos_missing: int
+    ended_early: str
     duration_s: float
     photo_log: Path
     telemetry: Path
@@ -103,6 +79,8 @@ def fly(
     *,
     confirm: Callable[[], bool],
     flight: int = 1,
+    survey: Mission | None = None,
+    taken: tuple[PhotoRecord, ...] = (),
     allow_real: bool = False,
     system: int | None = None,
     ready_timeout_s: float = 120.0,
@@ -114,15 +92,18 @@ def fly(
     """Fly a mission from preflight to landing; photos.csv and flight-NN.tlog go to `out_dir`, appended as it happens.
 
     `confirm` is asked once, after preflight and upload and just before arming; `on_checks` gets the preflight's table, `on_event`
-    the status several times a second. A vehicle that is not simulated is only armed with `allow_real`. Raises LinkError when the
+    the status several times a second. A vehicle that is not simulated is only armed with `allow_real`. With `survey`, the mission
+    is the rest of that one: the log is continued, and photos `taken` that it does not hold count too. Raises LinkError when the
     vehicle refuses, the link fails for longer than `lost_timeout_s`, or a preflight check fails; BadInputError for a mission that
-    cannot be sent and for a photo log that holds this flight already.
+    cannot be sent and, without `survey`, for a photo log that holds this flight already.
     """
-    out_dir = Path(out_dir)
-    photo_log, telemetry = out_dir / "photos.csv", out_dir / f"flight-{flight:02d}.tlog"
-    if photo_log.exists() and any(record.flight == flight for record in read_photo_log(photo_log)):
-        raise BadInputError(f"{photo_log}: holds photos of flight {flight} already: give another folder with -o")
-    planned = len(planned_photos(mission))
+    photo_log, telemetry = flight_files(out_dir, flight)
+    if survey is None and flight_photos(photo_log, flight):
+        raise BadInputError(
+            f"{photo_log}: holds photos of flight {flight} already: `skyrelief resume` flies what is missing; "
+            "to fly it all again give another folder with -o"
+        )
+    planned = planned_photos(mission)
     with TelemetryLog(telemetry) as log, connect(url, system=system, log=log) as vehicle:
         if not vehicle.ardupilot:
             raise LinkError(
@@ -138,46 +119,37 @@ def fly(
         if failed:
             raise LinkError(f"not ready to fly: {failed[0].name}: {failed[0].finding}; {failed[0].advice}")
         upload_mission(vehicle, mission, progress)
+        lost_link = LostLink.of(vehicle)
         if not confirm():
-            return FlightLog(False, 0, planned, 0, 0.0, photo_log, telemetry, checks)
-        with PhotoRecorder(vehicle.link, photo_log, flight) as recorder:
-            try:
-                _start(vehicle)
-                duration_s = _watch(
-                    vehicle, recorder, planned, lost_timeout_s=lost_timeout_s, progress=progress, on_event=on_event
-                )
-            except KeyboardInterrupt:
-                raise StoppedWatching(
-                    f"stopped watching; the vehicle was told nothing. {recorder.photos} photos are logged in {photo_log}. "
-                    f"Now {on_interruption(vehicle)}. To stop it: skyrelief fly ... --abort pause, rtl or land"
-                ) from None
-        return FlightLog(True, recorder.photos, planned, recorder.missed, duration_s, photo_log, telemetry, checks)
+            left = photos_missing(survey or mission, [*taken, *flight_photos(photo_log, flight)])
+            return FlightLog(False, 0, len(planned), 0, left, "", 0.0, photo_log, telemetry, checks)
+        recorder = PhotoRecorder(vehicle.link, photo_log, flight, planned=planned, counted=photos_counted(vehicle))
+        watch = Watch(vehicle, recorder, mission, lost_link, lost_timeout_s)
+        try:
+            _start(vehicle)
+            watch.until_down(progress, on_event)
+        finally:
+            recorder.close(photos_counted(vehicle) if watch.ended and not watch.ended_early else None)
+        left = photos_missing(survey or mission, [*taken, *flight_photos(photo_log, flight)])
+        return watch.log(photo_log, telemetry, left, checks)
 
 
-def status(vehicle: Vehicle, photos: int = 0, photos_planned: int = 0) -> Status:
-    """The vehicle's present status."""
-    state, master = vehicle.state, vehicle.link.master
-    place = state.location.global_relative_frame
-    current = master.messages.get("MISSION_CURRENT")
-    return Status(
-        mode=state.mode.name,
-        armed=bool(state.armed),
-        lat_deg=place.lat,
-        lon_deg=place.lon,
-        alt_rel_m=place.alt,
-        speed_m_s=state.groundspeed,
-        battery_percent=state.battery.level if state.battery else None,
-        battery_v=state.battery.voltage if state.battery else None,
-        satellites=state.gps_0.satellites_visible if state.gps_0 else None,
-        item=current.seq if current else 0,
-        items=getattr(current, "total", 0) if current else 0,
-        photos=photos,
-        photos_planned=photos_planned,
-        time_s=_vehicle_time(vehicle),
-        link_age_s=time.monotonic() - vehicle.link.last_heard,
-        link_loss=master.packet_loss() / 100,
-        text=vehicle.texts[-1][1] if vehicle.texts else "",
-    )
+def flight_files(out_dir: str | Path, flight: int) -> tuple[Path, Path]:
+    """The photo log and the telemetry log of a flight."""
+    return Path(out_dir) / "photos.csv", Path(out_dir) / f"flight-{flight:02d}.tlog"
+
+
+def flight_photos(path: Path, flight: int) -> list[PhotoRecord]:
+    """A flight's photos in a photo log, in the order in which they were taken; empty where there is no log yet."""
+    if not path.exists():
+        return []
+    records = [record for record in read_photo_log(path) if record.flight in (flight, None)]
+    return sorted(records, key=lambda record: record.seq or 0)
+
+
+def photos_missing(survey: Mission, taken: Sequence[PhotoRecord]) -> int:
+    """How many of a survey's photos are missing."""
+    return sum(stretch.photos for stretch in missing(survey, taken))
 
 
 def abort(vehicle: Vehicle, how: str) -> None:
@@ -188,23 +160,10 @@ def abort(vehicle: Vehicle, how: str) -> None:
         vehicle.set_mode(how.upper())
 
 
-def on_interruption(vehicle: Vehicle) -> str:
-    """What the vehicle does now that nobody listens to it, by its own failsafe settings."""
-    enabled, options = vehicle.parameter("FS_GCS_ENABLE", tries=2), vehicle.parameter("FS_OPTIONS", tries=2)
-    if enabled is None:
-        return "the vehicle's failsafe settings are not known; watch it"
-    if not enabled or (vehicle.state.mode.name == "AUTO" and int(options or 0) & 2):
-        return "the mission goes on without a ground station (FS_GCS_ENABLE, FS_OPTIONS) and ends by itself"
-    what = {1: "returns home and lands", 5: "lands where it is"}.get(
-        int(enabled), "acts on its ground station failsafe"
-    )
-    return f"the vehicle {what} about 5 s after this program ends (FS_GCS_ENABLE {enabled:.0f})"
-
-
-def request_streams(vehicle: Vehicle) -> None:
-    """Ask for the messages that a status is made of."""
-    for message, hz in _STREAMS_HZ.items():
-        vehicle.request_message(message, hz)
+def photos_counted(vehicle: Vehicle) -> int | None:
+    """How many photos the vehicle has taken since its boot; None when it does not tell."""
+    answer: Any = vehicle.request_once(_CAMERA_CAPTURE_STATUS, "CAMERA_CAPTURE_STATUS", 0.5)
+    return None if answer is None else int(answer.image_count)
 
 
 def _start(vehicle: Vehicle) -> None:
@@ -221,41 +180,80 @@ def _start(vehicle: Vehicle) -> None:
     raise LinkError(f"the mission did not start: {vehicle.last_complaint() or 'the vehicle disarmed again'}")
 
 
-def _watch(
-    vehicle: Vehicle,
-    recorder: PhotoRecorder,
-    planned: int,
-    *,
-    lost_timeout_s: float,
-    progress: Progress,
-    on_event: Callable[[Status], None] | None,
-) -> float:
-    """Follow the flight until the vehicle is disarmed; its duration on the vehicle's clock."""
-    began = _vehicle_time(vehicle)
-    shown = 0
-    # Whoever takes the events shows the flight; a progress bar beside it would be in the way.
-    shower = progress if on_event is None else SILENT
-    with shower.stage("fly", planned or None, "photos") as advance:
-        while vehicle.state.armed:
-            time.sleep(_LOOK_EVERY_S)
-            now = status(vehicle, recorder.photos, planned)
-            if on_event is not None:
-                on_event(now)
-            if recorder.photos > shown:
-                advance(recorder.photos - shown)
-                shown = recorder.photos
-            if now.link_age_s > lost_timeout_s:
-                raise LinkError(
-                    f"the link has been silent for {now.link_age_s:.0f} s; {recorder.photos} photos are logged. "
-                    f"{on_interruption(vehicle)}"
-                )
-    return _vehicle_time(vehicle) - began
+class Watch:
+    """Follows a flight until the vehicle is down.
+
+    Attributes: ended: whether it is; ended_early: why, when the mission did not end by itself; duration_s: of the flight.
+    """
+
+    def __init__(
+        self, vehicle: Vehicle, recorder: PhotoRecorder, mission: Mission, lost_link: LostLink, lost_timeout_s: float
+    ) -> None:
+        self.ended = False
+        self.ended_early = ""
+        self.duration_s = 0.0
+        self._vehicle = vehicle
+        self._recorder = recorder
+        self._mission = mission
+        self._planned = len(planned_photos(mission))
+        self._way = WayLeft(mission)
+        self._lost_link = lost_link
+        self._lost_timeout_s = lost_timeout_s
+
+    def until_down(self, progress: Progress = SILENT, on_event: Callable[[Status], None] | None = None) -> None:
+        """Watch until the vehicle is disarmed. LinkError when the link is silent for too long, StoppedWatching at Ctrl-C."""
+        vehicle, recorder = self._vehicle, self._recorder
+        began, shown = vehicle_time_s(vehicle), 0
+        said = len(vehicle.texts)
+        last = status(vehicle)
+        # Whoever takes the events shows the flight; a progress bar beside it would be in the way.
+        shower = progress if on_event is None else SILENT
+        try:
+            with shower.stage("fly", self._planned or None, "photos") as advance:
+                while vehicle.state.armed:
+                    time.sleep(_LOOK_EVERY_S)
+                    now = status(vehicle, recorder.photos, self._planned, self._way.seconds(vehicle))
+                    if now.armed:
+                        last = now
+                    if on_event is not None:
+                        on_event(now)
+                    advance(recorder.photos - shown)
+                    shown = recorder.photos
+                    if now.link_age_s > self._lost_timeout_s:
+                        raise LinkError(
+                            f"the link has been silent for {now.link_age_s:.0f} s; {recorder.photos} photos are logged. "
+                            f"Now {self._lost_link}. With a link again, `skyrelief resume` goes on logging or flies the rest"
+                        )
+        except KeyboardInterrupt:
+            raise StoppedWatching(
+                f"stopped watching; the vehicle was told nothing. {recorder.photos} photos are logged. Now {self._lost_link}. "
+                "`skyrelief resume` goes on logging; `skyrelief fly ... --abort pause, rtl or land` stops the vehicle"
+            ) from None
+        self.duration_s = vehicle_time_s(vehicle) - began
+        self.ended = True
+        self.ended_early = _early_end(self._mission, last, list(vehicle.texts)[said:], vehicle)
+
+    def log(self, photo_log: Path, telemetry: Path, photos_missing: int, checks: tuple[Check, ...] = ()) -> FlightLog:
+        """The flight's log, once it has ended and the recorder is closed."""
+        return FlightLog(
+            flown=True,
+            photos=self._recorder.photos,
+            photos_planned=self._planned,
+            photos_unreported=self._recorder.unreported,
+            photos_missing=photos_missing,
+            ended_early=self.ended_early,
+            duration_s=self.duration_s,
+            photo_log=photo_log,
+            telemetry=telemetry,
+            checks=checks,
+        )
 
 
-def _vehicle_time(vehicle: Vehicle) -> float:
-    """Seconds since the vehicle's boot, from its latest message that says so."""
-    messages: dict[str, Any] = vehicle.link.master.messages
-    times = [
-        messages[kind].time_boot_ms for kind in ("GLOBAL_POSITION_INT", "ATTITUDE", "SYSTEM_TIME") if kind in messages
-    ]
-    return max(times, default=0) / 1000
+def _early_end(mission: Mission, last: Status, texts: list[tuple[int, str]], vehicle: Vehicle) -> str:
+    """Why the mission did not end by itself, in the autopilot's words; empty when it did."""
+    current: Any = vehicle.link.master.messages.get("MISSION_CURRENT")
+    at_the_end = last.item == 0 or last.item >= len(mission.items) or getattr(current, "mission_state", 0) == _COMPLETE
+    if last.mode == "AUTO" and at_the_end:
+        return ""
+    said = "; ".join(dict.fromkeys(text for severity, text in texts if severity <= _WARNING))
+    return said or f"it was switched to {last.mode} mode" if last.mode != "AUTO" else said or "it disarmed on the way"

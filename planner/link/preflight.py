@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 
 from imagery.core.frame import LocalFrame
+from planner.link.lostlink import LostLink
 from planner.link.triggers import planned_photos
 from planner.link.vehicle import Vehicle
 from planner.mission import FencePolygon, Mission, has_position
@@ -204,15 +205,10 @@ def _wind(vehicle: Vehicle) -> Check:
 
 
 def _lost_link(vehicle: Vehicle) -> Check:
-    enabled = vehicle.parameter("FS_GCS_ENABLE")
-    if enabled is None:
+    settings = LostLink.of(vehicle)
+    if settings.enable is None:
         return Check("lost link", Verdict.WARN, "FS_GCS_ENABLE is not known", "check the failsafe settings")
-    what = (
-        "the mission goes on"
-        if not enabled
-        else {1: "it returns", 5: "it lands"}.get(int(enabled), "its failsafe acts")
-    )
-    return Check("lost link", Verdict.PASS, f"{what} (FS_GCS_ENABLE {enabled:.0f})")
+    return Check("lost link", Verdict.PASS, str(settings))
 
 
 def _distance(frame: LocalFrame, lon: float, lat: float) -> float:

@@ -18,6 +18,7 @@ _SENSORS = 0x2F | 0x200000 | 0xFC00  # gyro, accel, compass, pressure, GPS, atti
 HOME_POSITION, AUTOPILOT_VERSION, SYS_STATUS, GPS_RAW_INT, MISSION_CURRENT, FENCE_STATUS = 242, 148, 1, 24, 42, 162
 ATTITUDE, GLOBAL_POSITION_INT, LOCAL_POSITION_NED, RC_CHANNELS, VFR_HUD, SYSTEM_TIME, WIND = 30, 33, 32, 65, 74, 2, 168
 BATTERY_STATUS, EKF_STATUS_REPORT, HEARTBEAT, POWER_STATUS, NAV_CONTROLLER_OUTPUT = 147, 193, 0, 125, 62
+CAMERA_CAPTURE_STATUS = 262
 
 _GROUPS = {
     1: (),
@@ -220,6 +221,13 @@ def _nav_controller_output(c: Copter) -> Any:
     return mavlink.MAVLink_nav_controller_output_message(a.roll_deg, a.pitch_deg, heading, heading, 0, 0.0, 0.0, 0.0)
 
 
+def _camera_capture_status(c: Copter) -> Any:
+    status = 2 if c.shutter.left else 0
+    return mavlink.MAVLink_camera_capture_status_message(
+        _boot_ms(c), status, 0, c.shutter.interval_s, 0, math.nan, len(c.exposures)
+    )
+
+
 _MESSAGES: dict[int, Callable[[Copter], Any]] = {
     HEARTBEAT: _heartbeat,
     SYS_STATUS: _sys_status,
@@ -239,4 +247,5 @@ _MESSAGES: dict[int, Callable[[Copter], Any]] = {
     WIND: _wind,
     EKF_STATUS_REPORT: _ekf_status_report,
     HOME_POSITION: _home_position,
+    CAMERA_CAPTURE_STATUS: _camera_capture_status,
 }

@@ -25,7 +25,7 @@ def run_command(
     from dataclasses import asdict
 
     from planner.app.telemetry import FlightDisplay
-    from planner.link.flight import request_streams, status
+    from planner.link.status import request_streams, status
     from planner.link.vehicle import connect as connect_to
 
     with connect_to(connect, system=system) as vehicle, FlightDisplay() as display:

@@ -7,7 +7,8 @@ import pytest
 
 from imagery.core.errors import LinkError
 from imagery.core.photolog import read_photo_log
-from planner.link.flight import Status, fly
+from planner.link.flight import fly
+from planner.link.status import Status
 from planner.link.triggers import planned_photos
 from sitl.autopilot import Place
 from sitl.endpoint import Endpoint
