@@ -22,7 +22,8 @@ from planner.mission import Mission
 __all__ = ["Stretch", "missing", "remaining"]
 
 _WIDEST = 1.5  # spacing of photos, in trigger distances, that is still whole
-_UNSURE_END = 0.75  # how far the last photo may be from where it is planned, where no shot marks the end: trigger distances
+# How far the last photo may be from where it is planned, where no shot marks the end, in trigger distances.
+_UNSURE_END = 0.75
 _ENDS_M, _ENDS = 4.0, 0.35  # how far from a line's end the shot taken there may be: metres, or trigger distances
 _ASIDE_M, _ASIDE = 3.0, 0.4  # how far from a line a photo still belongs to it: metres, or trigger distances
 _ABOVE_M = 10.0
