@@ -16,6 +16,7 @@ COMMANDS = {
     "gaps": "What a flown survey missed, as a new plan.",
     "resume": "Fly only what is missing of a flight.",
     "watch": "Live telemetry of a vehicle.",
+    "geotag": "Give photos their places from a flight's log.",
     "stitch": "Photos to an orthomosaic and a surface model.",
     "damage": "Grade buildings by damage.",
     "damage-ask": "The buildings most worth looking at.",

@@ -11,8 +11,9 @@ from planner.link.flight import FlightLog, Watch, flight_files, flight_photos, p
 from planner.link.lostlink import LostLink
 from planner.link.recorder import PhotoRecorder
 from planner.link.status import request_streams
+from planner.link.storage import Kind, differences, wire_items
 from planner.link.tlog import TelemetryLog, last_message
-from planner.link.transfer import Kind, differences, download, wire_items
+from planner.link.transfer import download
 from planner.link.triggers import PlannedPhoto, planned_photos
 from planner.link.vehicle import Vehicle, connect
 from planner.mission import Mission

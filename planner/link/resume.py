@@ -15,7 +15,7 @@ import numpy as np
 from imagery.core.errors import BadInputError
 from imagery.core.photolog import PhotoRecord
 from planner.link.detour import Stretch, rest_of
-from planner.link.transfer import CAPACITY, Kind
+from planner.link.storage import ARDUPILOT, Kind
 from planner.link.triggers import Path, Plane, Run, flown_path, photo_runs
 from planner.mission import Mission
 
@@ -62,7 +62,7 @@ def remaining(mission: Mission, taken: Sequence[PhotoRecord]) -> Mission | None:
     join = _JOIN
     while True:
         items = rest_of(mission, _flown_again(photo_runs(mission), gaps, join))
-        if len(items) < CAPACITY[Kind.MISSION] or join > 1e6:
+        if len(items) < ARDUPILOT.capacity[Kind.MISSION] or join > 1e6:
             return replace(mission, items=items)
         join *= 2  # many small gaps: fewer, longer stretches
 
