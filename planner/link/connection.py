@@ -195,6 +195,8 @@ class Connection:
             try:
                 data = self._transport.read(min(0.05, self.heartbeat_every_s / 2))
                 self._heartbeat()
+                if self.broken is not None:  # a write failed, of whichever thread
+                    raise OSError(self.broken)
             except OSError as error:
                 self._reopen(str(error))
                 continue

@@ -127,7 +127,8 @@ class _Pace:
     def __init__(self, vehicle: Vehicle) -> None:
         self._link = vehicle.link
         self.round_trip_s = vehicle.round_trip_s
-        self.repeat_s = 1.3 * self.round_trip_s + 0.1
+        self._usual_s = 1.3 * self.round_trip_s + 0.1
+        self.repeat_s = self._usual_s
         # A slow start costs round trips; on a long link even the slowest radio carries more than a few items in one.
         self._smallest = max(self._FIRST, round(self._ITEMS_PER_S * self.round_trip_s / 2))
         self._largest = max(self._LARGEST, round(4 * self._ITEMS_PER_S * self.round_trip_s))
@@ -152,8 +153,13 @@ class _Pace:
     def lost(self, run: int) -> None:
         """An item was lost after a run of so many that were not: send less at a time, and each as often as it pays."""
         self.window = max(2 * self.window // 3, self._smallest)
-        pays = self._ITEMS_PER_S * self.repeat_s
-        if run < pays:
+        pays = self._ITEMS_PER_S * self._usual_s
+        again = self.repeat_s > self._usual_s
+        # Without any progress answers may only be slower than measured: a busy computer, a radio's full buffer.
+        self.repeat_s = self._usual_s if run else min(2 * self.repeat_s, self._usual_s + 2.0)
+        if not run and again:
+            self.copies = max(self.copies - 1, 1)
+        elif run < pays:
             self.copies = min(self.copies + 1, self._MOST_COPIES)
         elif run > 4 * pays:
             self.copies = max(self.copies - 1, 1)
@@ -244,18 +250,20 @@ def _run_ahead(pace: _Pace, kind: Kind, messages: Sequence[Any], inbox: Inbox, a
     moved = quiet_since = rewound = time.monotonic()
     stuck_s = max(_SILENCE_S, 6 * pace.round_trip_s)
     while (now := time.monotonic()) - moved < stuck_s:
-        # Of each item sent several times the vehicle takes one and complains of the others: some complaints are in order.
-        missed = complaints > 4 * pace.copies and now - rewound > pace.repeat_s
-        if missed or now - quiet_since > pace.repeat_s:
-            pace.lost(wanted - run_began)
-            sent, run_began, complaints = wanted, wanted, 0
-            rewound = quiet_since = now
-        while sent < min(wanted + pace.window, count):
-            pace.send(messages[sent])
-            sent += 1
-            quiet_since = time.monotonic()
-        farthest = max(farthest, sent)
-        message = _next(inbox, kind, min(pace.repeat_s, 0.05))
+        message = _next(inbox, kind, 0)
+        if message is None:  # all that came is known
+            # Of each item sent several times the vehicle takes one and complains of the others: some complaints are in order.
+            missed = complaints > 4 * pace.copies and now - rewound > pace.repeat_s
+            if missed or now - quiet_since > pace.repeat_s:
+                pace.lost(wanted - run_began)
+                sent, run_began, complaints = wanted, wanted, 0
+                rewound = quiet_since = now
+            while sent < min(wanted + pace.window, count):
+                pace.send(messages[sent])
+                sent += 1
+                quiet_since = time.monotonic()
+            farthest = max(farthest, sent)
+            message = _next(inbox, kind, min(pace.repeat_s, 0.05))
         if message is None:
             continue
         if message.get_type() == "MISSION_ACK":
@@ -322,16 +330,23 @@ def _collect(vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: Ca
     pace = _Pace(vehicle)
     found: dict[int, MissionItem] = {}
     asked: dict[int, float] = {}
+    run_began = 0
     heard = time.monotonic()
     while len(found) < count:
         now = time.monotonic()
         if now - heard > _SILENCE_S:
             raise _Interrupted("the vehicle fell silent while reading back")
-        for seq in [seq for seq in range(count) if seq not in found][: pace.window]:
-            if now - asked.get(seq, -math.inf) > pace.repeat_s:
+        message = _next(inbox, kind, 0)
+        if message is None:  # all that came is known
+            missing = [seq for seq in range(count) if seq not in found][: pace.window]
+            due = [seq for seq in missing if now - asked.get(seq, -math.inf) > pace.repeat_s]
+            if any(seq in asked for seq in due):
+                pace.lost(len(found) - run_began)
+                run_began = len(found)
+            for seq in due:
                 pace.send(mavlink.MAVLink_mission_request_int_message(vehicle.link.target_system, 1, seq, int(kind)))
                 asked[seq] = now
-        message = _next(inbox, kind, min(pace.repeat_s, 0.05))
+            message = _next(inbox, kind, min(pace.repeat_s, 0.05))
         if message is None or message.get_type() != "MISSION_ITEM_INT" or message.seq in found:
             continue
         heard = time.monotonic()
@@ -344,9 +359,8 @@ def _collect(vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: Ca
 def _next(inbox: Inbox, kind: Kind, wait_s: float) -> Any | None:
     """The next message about a list, or None when none comes in time."""
     deadline = time.monotonic() + wait_s
-    while (left := deadline - time.monotonic()) > 0:
-        message = inbox.get(left)
-        if message is not None and message.mission_type == kind:
+    while (message := inbox.get(deadline - time.monotonic())) is not None:
+        if message.mission_type == kind:
             return message
     return None
 

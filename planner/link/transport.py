@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import time
 from typing import Any, Protocol
 
 from imagery.core.errors import BadInputError, LinkError
@@ -10,6 +11,7 @@ from imagery.core.errors import BadInputError, LinkError
 __all__ = ["Transport", "open_transport"]
 
 _DEFAULT_BAUD = 57600
+_SILENCE_S = 10.0  # a vehicle sends a heartbeat every second: a connection without any is dead, a sender gone
 _EXAMPLES = "tcp:192.168.1.10:5760, udp:0.0.0.0:14550, udpout:10.0.0.1:14550, /dev/ttyUSB0,57600 or COM3,57600"
 
 
@@ -86,14 +88,19 @@ class _Tcp:
         connected = socket.create_connection(self._address, self._timeout_s)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(10.0)
+        self._heard: float | None = None
         return connected
 
     def read(self, wait_s: float) -> bytes:
         if not select.select([self._socket], [], [], wait_s)[0]:
+            if self._heard is not None and time.monotonic() - self._heard > _SILENCE_S:
+                # With its cable pulled a connection does not end by itself.
+                raise TimeoutError(f"nothing came for {_SILENCE_S:.0f} s")
             return b""
         data = self._socket.recv(65536)
         if not data:
             raise ConnectionResetError("the vehicle closed the connection")
+        self._heard = time.monotonic()
         return data
 
     def write(self, data: bytes) -> None:
@@ -108,7 +115,7 @@ class _Tcp:
 
 
 class _Udp:
-    """Listening, it answers whoever spoke last; sending, it speaks first to a known address."""
+    """Listening, it answers everybody who spoke lately (several vehicles may); sending, it speaks first to a known address."""
 
     def __init__(self, host: str, port: int, listen: bool) -> None:
         self._listen, self._address = listen, (host, port)
@@ -117,13 +124,13 @@ class _Udp:
     def _open(self) -> None:
         family = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family[0], socket.SOCK_DGRAM)
-        self._to: Any = None
+        self._to: dict[Any, float] = {}  # when each was heard
         if self._listen:
             if os.name != "nt":
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(family[4])
         else:
-            self._to = family[4]
+            self._to[family[4]] = float("inf")
 
     def read(self, wait_s: float) -> bytes:
         if not select.select([self._socket], [], [], wait_s)[0]:
@@ -133,15 +140,18 @@ class _Udp:
         except ConnectionError:  # an ICMP "port unreachable" of an earlier packet: nobody listens yet
             return b""
         if self._listen:
-            self._to = sender
+            now = time.monotonic()
+            self._to[sender] = now
+            if len(self._to) > 1:  # a vehicle that comes back may do so from another port
+                self._to = {to: heard for to, heard in self._to.items() if now - heard < _SILENCE_S}
         return data
 
     def write(self, data: bytes) -> None:
-        if self._to is not None:
+        for to in tuple(self._to):
             try:
-                self._socket.sendto(data, self._to)
+                self._socket.sendto(data, to)
             except ConnectionError:
-                return  # as above
+                continue  # as above
 
     def reopen(self) -> None:
         self._socket.close()
