@@ -8,18 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     import shapely
     from numpy.typing import NDArray
 
     from planner.survey import Flight, SurveyPlan
+    from planner.timing import Motion
 
 __all__ = [
     "DO_CHANGE_SPEED",
     "DO_SET_CAM_TRIGG_DIST",
+    "DO_SET_RESUME_REPEAT_DIST",
     "FRAME_GLOBAL",
     "FRAME_GLOBAL_RELATIVE",
     "FRAME_GLOBAL_TERRAIN",
@@ -43,7 +47,8 @@ __all__ = [
 ]
 
 NAV_WAYPOINT, NAV_RETURN_TO_LAUNCH, NAV_LAND, NAV_TAKEOFF = 16, 20, 21, 22
-DO_CHANGE_SPEED, DO_SET_CAM_TRIGG_DIST = 178, 206
+DO_CHANGE_SPEED, DO_SET_CAM_TRIGG_DIST, DO_SET_RESUME_REPEAT_DIST = 178, 206, 215
+GROUND_SPEED, CLIMB_SPEED, DESCENT_SPEED = 1, 2, 3  # what DO_CHANGE_SPEED changes
 FENCE_RETURN_POINT, FENCE_POLYGON_INCLUSION, FENCE_POLYGON_EXCLUSION = 5000, 5001, 5002
 FENCE_CIRCLE_INCLUSION, FENCE_CIRCLE_EXCLUSION, RALLY_POINT = 5003, 5004, 5100
 FRAME_GLOBAL, FRAME_MISSION, FRAME_GLOBAL_RELATIVE, FRAME_GLOBAL_TERRAIN = 0, 2, 3, 10
@@ -187,48 +192,46 @@ def rally_items(rally: Iterable[RallyPoint]) -> tuple[MissionItem, ...]:
     )
 
 
+RESUME_TRIGGERS = 2.0  # distances between photos that a resumed mission flies again
 FENCE_MARGIN_M = 50.0  # between anything that is flown and the fence
-OTHER_ITEMS = 4  # home, take-off, speed, return
+OTHER_ITEMS = 7  # home, take-off, up to three speeds, distance of resuming, return
 MOST_FENCE_VERTICES = 60  # of all polygons together: ArduPilot stores about 70 on a 16 KB board
 
 
-def item_count(flight: Flight) -> int:
-    """How many mission items a flight takes aboard, the home included."""
-    return len(_waypoints(flight)) + 2 * len(flight.lines) + OTHER_ITEMS
-
-
-def _waypoints(flight: Flight) -> range:
-    """The vertices of the path that are waypoints: not the take-off, and the home only where the ground is in the way to it.
-
-    A return to launch keeps the height that it begins at, or climbs to the rally point's: over home neither does harm.
-    """
-    last = len(flight.path) - 1
-    in_the_way = max(flight.path[last, 2], _return_m(flight)) > flight.path[last - 1, 2]
-    return range(1, last + 1 if in_the_way else last)
+def item_count(flight: Flight, motion: Motion) -> int:
+    """How many mission items a flight takes aboard at most, the home included."""
+    speeds = _leg_speeds(flight, motion)
+    changes = sum(before != after for before, after in pairwise(speeds))
+    return len(flight.path) - 1 + 2 * len(flight.lines) + changes + OTHER_ITEMS
 
 
 def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
-    """One flight of a plan as a mission: take-off, speed, lines with the camera triggered on them, return to launch.
+    """One flight of a plan as a mission: take-off, speeds, lines with the camera triggered on them, the way home, landing.
 
     Heights are above home, or above the vehicle's own terrain data if the plan asks for that. The camera is triggered at each
-    line's entry, every trigger distance, and at its exit.
+    line's entry, every trigger distance, and at its exit. The mission sets every speed that the predicted duration counts on;
+    take-off and landing are the vehicle's own, by its parameters.
     """
     lon, lat = plan.frame.to_geographic(flight.path[:, 0], flight.path[:, 1])
     entries, exits = set(flight.lines[:, 0].tolist()), set(flight.lines[:, 1].tolist())
-    items = [
-        MissionItem(
-            NAV_TAKEOFF, FRAME_GLOBAL_RELATIVE, x=degrees_1e7(lat[0]), y=degrees_1e7(lon[0]), z=_cm(flight.path[0, 2])
-        ),
-        MissionItem(DO_CHANGE_SPEED, FRAME_MISSION, p1=1, p2=round(plan.motion.speed_m_s, 2), p3=-1),
-    ]
     frame, heights = _heights(plan, flight)
-    for vertex in _waypoints(flight):
+    speeds, top = _leg_speeds(flight, plan.motion), _stored_height(flight.path[0, 2])
+    items = [
+        MissionItem(NAV_TAKEOFF, FRAME_GLOBAL_RELATIVE, x=degrees_1e7(lat[0]), y=degrees_1e7(lon[0]), z=top),
+        _speed(GROUND_SPEED, speeds[0]),
+    ]
+    if len(np.unique(flight.path[:, 2])) > 1:
+        items += [_speed(CLIMB_SPEED, plan.motion.climb_m_s), _speed(DESCENT_SPEED, plan.motion.descent_m_s)]
+    items.append(MissionItem(DO_SET_RESUME_REPEAT_DIST, FRAME_MISSION, p1=math.ceil(RESUME_TRIGGERS * plan.trigger_m)))
+    for vertex in range(1, len(flight.path)):
         x, y = degrees_1e7(lat[vertex]), degrees_1e7(lon[vertex])
-        items.append(MissionItem(NAV_WAYPOINT, frame, x=x, y=y, z=_cm(heights[vertex])))
+        items.append(MissionItem(NAV_WAYPOINT, frame, x=x, y=y, z=_stored_height(heights[vertex])))
         if vertex in entries:
             items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=round(plan.trigger_m, 2), p3=1))
         if vertex in exits:
             items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=0, p3=1))
+        if vertex < len(speeds) and speeds[vertex] != speeds[vertex - 1]:
+            items.append(_speed(GROUND_SPEED, speeds[vertex]))
     items.append(MissionItem(NAV_RETURN_TO_LAUNCH, FRAME_MISSION))
     home = Home(plan.home[1], plan.home[0], plan.home_amsl_m)
     rally = RallyPoint(plan.home[1], plan.home[0], float(round(max(flight.path[0, 2], _return_m(flight)))))
@@ -251,8 +254,20 @@ def _return_m(flight: Flight) -> float:
     return 0.0 if flight.homeward is None else flight.homeward.height_m
 
 
-def _cm(metres: float) -> float:
-    return round(float(metres), 2)
+def _speed(kind: int, m_s: float) -> MissionItem:
+    return MissionItem(DO_CHANGE_SPEED, FRAME_MISSION, p1=kind, p2=round(m_s, 2), p3=-1)
+
+
+def _leg_speeds(flight: Flight, motion: Motion) -> list[float]:
+    """Ground speed of every leg in tenths of m/s: the planned one, less where wind allows the drone no more."""
+    legs = np.diff(flight.path, axis=0)
+    reachable = motion.ground_speed(legs[:, 0], legs[:, 1]).tolist()
+    return [motion.speed_m_s if speed >= motion.speed_m_s else math.floor(speed * 10) / 10 for speed in reachable]
+
+
+def _stored_height(metres: float) -> float:
+    """Quarters of a metre: exact both in MAVLink's 32-bit floats and in the centimetres that ArduPilot cuts them down to."""
+    return round(float(metres) * 4) / 4
 
 
 def _fence(plan: SurveyPlan, flight: Flight) -> Fence:

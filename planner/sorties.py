@@ -21,7 +21,10 @@ MOST_STOPS = 3000
 UNLIMITED_ITEMS = 1_000_000
 EVEN = 1.10  # longest flight by the shortest
 A_FLIGHT_MORE = 1e12  # more than any sum of squared seconds
-ITEMS_A_LINE, OTHER_ITEMS = 4, 12  # mission items: of a line; home, take-off, speed, return and corners of the transits
+ITEMS_A_LINE, OTHER_ITEMS = (
+    4,
+    14,
+)  # mission items: of a line; home, take-off, speeds, return and corners of the transits
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from planner.coverage.proof import Overlap, cells_of, count_views, line_photos
 from planner.coverage.sweep import sweep
 from planner.drone import Drone
 from planner.elevation import read_terrain
+from planner.flight_time import flight_seconds
 from planner.ground import Heights, Request, height_concerns, heights_held, overlap_concerns, return_clearance_m
 from planner.mission import item_count
 from planner.patterns.corridor import corridor_lines
@@ -92,8 +93,9 @@ class Flight:
 
     Attributes: number, from 1; drone, from 1; path: n x 3: east, north, height above home in metres, first and last at home;
     lines: m x 2, the vertices of the path at which each photographed line begins and ends; photos: k x 3 on the path;
-    course_deg: k, clockwise from north; photo_agl_m: k, height above ground; cruise_s: from home to home at height;
-    duration_s: with take-off and landing; homeward: what straight ways home need, None where the ground is not known.
+    course_deg: k, clockwise from north; photo_agl_m: k, height above ground; cruise_s: from home to home at height, as
+    planners are compared; duration_s: as flown, with take-off and landing; homeward: what straight ways home need, None where
+    the ground is not known.
     """
 
     number: int
@@ -299,7 +301,7 @@ def fly_all(
     while allowed > line_items.max() + ITEMS_BESIDE:
         sorties = split(task, choice, spec.usable_s, overhead_s, allowed, spec.drones, line_items)
         flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
-        worst = max(item_count(flight) for flight in flights)
+        worst = max(item_count(flight, task.motion) for flight in flights)
         if worst <= most:
             return flights
         allowed = min(allowed - 1, int(allowed * most / worst))
@@ -324,7 +326,6 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terr
     photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
     ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
     courses = sortie.lines[:, 1] - sortie.lines[:, 0]
-    cruise_s = path_seconds(path, motion)
     return Flight(
         number=number,
         drone=(number - 1) % spec.drones + 1,
@@ -333,8 +334,8 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terr
         photos=photos,
         course_deg=np.degrees(np.arctan2(courses[:, 0], courses[:, 1]))[of_line] % 360,
         photo_agl_m=photos[:, 2] - ground,
-        cruise_s=cruise_s,
-        duration_s=cruise_s + motion.take_off_and_land_s(float(path[[0, -1], 2].mean())),
+        cruise_s=path_seconds(path, motion),
+        duration_s=flight_seconds(path, motion),
         homeward=homeward,
     )
 

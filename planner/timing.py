@@ -2,7 +2,8 @@
 
 The model is the one every planner is compared by: constant speed between stops, constant acceleration, a full stop wherever
 the course turns by more than `CORNER_DEG` within `CORNER_M` of path (a bend spread over several vertices counts as the corner
-that it is). Wind slows a leg only where the commanded ground speed would need more airspeed than the drone has.
+that it is). Wind slows a leg only where the commanded ground speed would need more airspeed than the drone has. What a flight
+really takes, with corners rounded as ArduCopter rounds them, is in planner.flight_time.
 """
 
 import math
@@ -17,8 +18,10 @@ from imagery.core.errors import BadInputError
 __all__ = ["CORNER_DEG", "CORNER_M", "Motion", "path_seconds", "straightened"]
 
 CORNER_DEG, CORNER_M = 30.0, 20.0
-# As ArduCopter does by default: motors spool up, RTL_LOIT_TIME above home, LAND_SPEED below LAND_ALT_LOW.
-SPOOL_UP_S, PAUSE_S, LOW_M, LAND_M_S = 2.0, 5.0, 10.0, 0.5
+# As ArduCopter does by default, whatever speeds the mission sets: WPNAV_SPEED_UP after spooling up the motors, RTL_LOIT_TIME
+# above home, WPNAV_SPEED_DN, and LAND_SPEED below LAND_ALT_LOW. Settling and noticing the ground take some seconds more.
+TAKE_OFF_M_S, TAKE_OFF_EXTRA_S = 2.5, 4.5
+PAUSE_S, LANDING_M_S, LOW_M, TOUCH_DOWN_M_S, LANDING_EXTRA_S = 5.0, 1.5, 10.0, 0.5, 5.5
 
 Point = tuple[float, float]
 
@@ -66,8 +69,10 @@ class Motion:
     def take_off_and_land_s(self, height_m: float) -> float:
         """Seconds of the climb from home to `height_m` above it, and of the descent back with a pause above home before it."""
         low_m = min(height_m, LOW_M)
-        landing_s = (height_m - low_m) / self.descent_m_s + low_m / min(LAND_M_S, self.descent_m_s)
-        return SPOOL_UP_S + height_m / self.climb_m_s + PAUSE_S + landing_s
+        climb_s = TAKE_OFF_EXTRA_S + height_m / min(TAKE_OFF_M_S, self.climb_m_s)
+        descent_m_s = min(LANDING_M_S, self.descent_m_s)
+        landing_s = (height_m - low_m) / descent_m_s + low_m / min(TOUCH_DOWN_M_S, descent_m_s)
+        return climb_s + PAUSE_S + landing_s + LANDING_EXTRA_S
 
 
 def straightened(path: ArrayLike) -> list[Point]:

@@ -1,0 +1,130 @@
+"""How long ArduCopter takes along a path: jerk-limited legs, corners rounded without a stop, climbs in all their length.
+
+Every leg is planned from rest to rest with limited speed, acceleration and jerk. Near a waypoint that the drone need not stop
+at, the next leg begins while the last one is still braking, and their motions add up: as soon as the middle of the turn lies
+within the waypoint radius and turns neither faster than the legs are flown nor with more than the cornering acceleration. The
+time thus shared by two legs is saved. Parameters at ArduCopter's defaults; measured on the real one by
+tests/benchmarks/bench_flight_time.py. planner.timing has the simpler model by which planners are compared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from planner.timing import Motion
+
+__all__ = ["cruise_seconds", "flight_seconds"]
+
+JERK_M_S3, VERTICAL_ACCELERATION_M_S2, RADIUS_M = 1.0, 1.0, 2.0  # WPNAV_JERK, WPNAV_ACCEL_Z, WPNAV_RADIUS
+JERK_RISE_S = 0.3  # jerk builds up over twice the attitude controller's time constant, which stretches each ramp
+CORNERING = 2.0  # cornering acceleration by the acceleration, where WPNAV_ACCEL_C is 0
+TRIALS = 240  # instants of a turn that are looked at
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Legs:
+    """Legs of a path, n of each: unit vectors (n x 3), lengths, and how they are flown: top speed, acceleration, jerk."""
+
+    unit: Array
+    length_m: Array
+    speed_m_s: Array
+    acceleration_m_s2: Array
+    jerk_m_s3: Array
+
+    @property
+    def rise_s(self) -> Array:
+        """Seconds in which the acceleration builds up, and in which it goes back."""
+        gradual = self.speed_m_s < self.acceleration_m_s2**2 / self.jerk_m_s3
+        return np.where(gradual, np.sqrt(self.speed_m_s / self.jerk_m_s3), self.acceleration_m_s2 / self.jerk_m_s3)
+
+    @property
+    def ramp_s(self) -> Array:
+        """Seconds from rest to the top speed."""
+        rise = self.rise_s
+        return rise + np.maximum(self.speed_m_s / (self.jerk_m_s3 * rise), rise)
+
+    @property
+    def seconds(self) -> Array:
+        """Seconds from rest to rest."""
+        return self.length_m / self.speed_m_s + self.ramp_s
+
+    def after(self, time_s: Array) -> tuple[Array, Array, Array]:
+        """Metres, m/s and m/s2 at times (n x k) after the start, as long as no braking is due; by symmetry before the end."""
+        rise, ramp, jerk = self.rise_s[:, None], self.ramp_s[:, None], self.jerk_m_s3[:, None]
+        top = self.speed_m_s[:, None]
+        peak = jerk * rise
+        first, left = np.minimum(time_s, rise), np.clip(ramp - time_s, 0.0, rise)
+        middle = np.clip(time_s - rise, 0.0, ramp - 2 * rise)
+        last = rise - left
+        distance = jerk * first**3 / 6 + middle * (jerk * rise**2 / 2 + peak * middle / 2)
+        speed = jerk * first**2 / 2 + peak * middle
+        distance = distance + np.where(last > 0, speed * last + peak * last**2 / 2 - jerk * last**3 / 6, 0.0)
+        speed = speed + peak * last - jerk * last**2 / 2
+        acceleration = np.where(time_s < rise, jerk * time_s, jerk * left)
+        return distance + top * np.maximum(time_s - ramp, 0.0), speed, acceleration
+
+
+def cruise_seconds(path: ArrayLike, motion: Motion) -> float:
+    """Seconds along a path (n x 3 in metres) from rest at its start to rest at its end."""
+    legs = _legs(np.asarray(path, float), motion)
+    if len(legs.length_m) == 0:
+        return 0.0
+    return float(legs.seconds.sum() - _shared_s(legs).sum())
+
+
+def flight_seconds(path: ArrayLike, motion: Motion) -> float:
+    """Seconds from arming to disarming: take-off, the path (n x 3, heights above home, home to home), landing."""
+    points = np.asarray(path, float)
+    return cruise_seconds(points, motion) + motion.take_off_and_land_s(float(points[[0, -1], 2].mean()))
+
+
+def _legs(points: Array, motion: Motion) -> _Legs:
+    tracks = np.diff(points, axis=0)
+    length = np.sqrt((tracks**2).sum(axis=1))
+    tracks, length = tracks[length > 1e-3], length[length > 1e-3]
+    unit = tracks / length[:, None]
+    level, up = np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9), np.maximum(np.abs(unit[:, 2]), 1e-9)
+    vertical = np.where(unit[:, 2] > 0, motion.climb_m_s, motion.descent_m_s)
+    speed = np.minimum(motion.ground_speed(unit[:, 0], unit[:, 1]) / level, vertical / up)
+    acceleration = np.minimum(motion.acceleration_m_s2 / level, VERTICAL_ACCELERATION_M_S2 / up)
+    jerk = acceleration / (acceleration / JERK_M_S3 + JERK_RISE_S)
+    return _Legs(unit, length, np.minimum(speed, _reachable(length, acceleration, jerk)), acceleration, jerk)
+
+
+def _reachable(length_m: Array, acceleration_m_s2: Array, jerk_m_s3: Array) -> Array:
+    """The top speed of a motion over a length that brakes as soon as it has sped up."""
+    rise = acceleration_m_s2 / jerk_m_s3
+    short = np.cbrt(length_m**2 * jerk_m_s3 / 4)
+    long = acceleration_m_s2 * (np.sqrt(rise**2 + 4 * length_m / acceleration_m_s2) - rise) / 2
+    return np.where(short < acceleration_m_s2 * rise, short, long)
+
+
+def _shared_s(legs: _Legs) -> Array:
+    """Seconds that each leg and the next one are flown together (n - 1)."""
+    before, after = _part(legs, slice(None, -1)), _part(legs, slice(1, None))
+    longest = np.minimum(np.minimum(before.ramp_s + after.ramp_s, before.seconds / 2), after.seconds / 2)
+    shared = longest[:, None] * np.linspace(1.0, 0.0, TRIALS)
+    left_m, braking_speed, braking = before.after(shared / 2)
+    gone_m, starting_speed, starting = after.after(shared / 2)
+    turn = (before.unit * after.unit).sum(axis=1)[:, None]
+    apart_m = np.sqrt(np.maximum(left_m**2 + gone_m**2 - 2 * turn * left_m * gone_m, 0.0))
+    speed = np.sqrt(np.maximum(braking_speed**2 + starting_speed**2 + 2 * turn * braking_speed * starting_speed, 0.0))
+    pull = np.sqrt(np.maximum(braking**2 + starting**2 - 2 * turn * braking * starting, 0.0))
+    slower = np.minimum(before.speed_m_s, after.speed_m_s)[:, None]
+    most = CORNERING * np.minimum(before.acceleration_m_s2, after.acceleration_m_s2)[:, None]
+    may_turn = (apart_m < RADIUS_M) & (speed <= slower) & (pull < most)
+    may_turn[:, -1] = True
+    return np.asarray(shared[np.arange(len(shared)), np.argmax(may_turn, axis=1)])
+
+
+def _part(legs: _Legs, which: slice) -> _Legs:
+    return _Legs(
+        unit=legs.unit[which],
+        length_m=legs.length_m[which],
+        speed_m_s=legs.speed_m_s[which],
+        acceleration_m_s2=legs.acceleration_m_s2[which],
+        jerk_m_s3=legs.jerk_m_s3[which],
+    )
