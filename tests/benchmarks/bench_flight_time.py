@@ -36,7 +36,7 @@ from tests.planner.nasty import NASTY, to_degrees
 
 SPEEDUP = 20.0
 MISSED_M = 5.0
-SIMULATED_AIRSPEED_M_S = 11.0  # what ArduPilot's simulated quadcopter holds within its lean angle
+SIMULATED_AIRSPEED_M_S = 10.0  # what the simulated quadcopter of ArduPilot holds within its lean angle, by trial
 POSITIONS_HZ = 50.0  # of wall time: what the clock of a flight is read from
 GLOBAL_POSITION_INT = 33
 CONVEX = shapely.Polygon([(0, 0), (500, 60), (460, 400), (100, 380)])
