@@ -19,6 +19,9 @@ __all__ = ["cruise_seconds", "flight_seconds"]
 JERK_M_S3, VERTICAL_ACCELERATION_M_S2, RADIUS_M = 1.0, 1.0, 2.0  # WPNAV_JERK, WPNAV_ACCEL_Z, WPNAV_RADIUS
 JERK_RISE_S = 0.3  # jerk builds up over twice the attitude controller's time constant, which stretches each ramp
 CORNERING = 2.0  # cornering acceleration by the acceleration, where WPNAV_ACCEL_C is 0
+SPEED_CHANGE_S = (
+    0.75  # lost at a corner where the mission sets another speed and the leg just begun is planned anew, by trial
+)
 TRIALS = 240  # instants of a turn that are looked at
 
 Array = NDArray[np.float64]
@@ -72,7 +75,8 @@ def cruise_seconds(path: ArrayLike, motion: Motion) -> float:
     legs = _legs(np.asarray(path, float), motion)
     if len(legs.length_m) == 0:
         return 0.0
-    return float(legs.seconds.sum() - _shared_s(legs).sum())
+    speeds = motion.ground_speed(legs.unit[:, 0], legs.unit[:, 1])
+    return float(legs.seconds.sum() - _shared_s(legs).sum() + SPEED_CHANGE_S * np.count_nonzero(np.diff(speeds)))
 
 
 def flight_seconds(path: ArrayLike, motion: Motion) -> float:

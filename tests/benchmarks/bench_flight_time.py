@@ -103,7 +103,7 @@ def planned(case: Case) -> SurveyPlan:
         drone = replace(drone, max_speed_m_s=SIMULATED_AIRSPEED_M_S)
     area = Area("bench", to_degrees(case.outline()))
     with tempfile.TemporaryDirectory() as folder:
-        dem = {"dem": hilly(Path(folder) / "hills.tif", area)} if case.hills else {}
+        dem = {"dem": (hilly(Path(folder) / "hills.tif", area),)} if case.hills else {}
         spec = SurveySpec(area, find_camera(drone.camera), drone, **{**dict(case.more), **dem})
         return plan_survey(spec)
 
