@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 
 import geopandas
-import numpy as np
 import pytest
 import shapely
 
@@ -181,19 +180,6 @@ def test_zones_keep_every_part_that_a_crossing_one_may_mean(tmp_path: Path) -> N
     zones = read_zones(tmp_path / "zones.geojson")
     assert zones.covers(shapely.Point(36.931, 37.585)) or zones.covers(shapely.Point(36.935, 37.582))
     assert len(zones.geoms) == 2
-
-
-def test_real_files_read_or_say_why(shared_data: Path) -> None:
-    files = [p for p in (shared_data / "areas").rglob("*") if p.suffix in (".geojson", ".kmz", ".json")]
-    assert files
-    for path in files:
-        try:
-            area = read_area(path)
-        except BadInputError as error:
-            assert str(path) in str(error)
-        else:
-            assert area.polygon.is_valid
-            assert np.isfinite(area.polygon.bounds).all()
 
 
 def test_real_no_fly_zones_near_an_area(shared_data: Path, tmp_path: Path) -> None:
