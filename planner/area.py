@@ -86,7 +86,10 @@ def read_corridor(path: str | Path, width_m: float) -> Area:
     if ground.is_empty:
         raise BadInputError(f"{path}: its lines have no length")
     filled = shapely.union_all([shapely.Polygon(part.exterior) for part in shapely.get_parts(ground)])  # bends too
-    polygon = joined(shapely.transform(filled, lambda points: np.column_stack(frame.to_geographic(*points.T))))
+    degrees = shapely.transform(filled, lambda points: np.column_stack(frame.to_geographic(*points.T)))
+    polygon = shapely.union_all(
+        polygons([Shape(shapely.make_valid(joined(degrees)))])
+    )  # rounding makes hairlines cross
     _check_size(polygon, path)
     zones = _own_zones(found.shapes, polygon)
     return Area(path.stem, polygon, _home(found.shapes, path), found.warnings, axis, width_m, zones)
