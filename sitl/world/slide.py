@@ -16,6 +16,7 @@ SMOOTH_M = 12.0  # the slope that a slide follows, not every bump
 MOST_PATHS = 3
 TRIED = 60
 NARROW_M = 22.0  # half width from which on a further slide is likelier than a wider one
+WET_M = 0.3  # above the nearest drainage: the bed of a stream, or the sea
 SCAR_M, LOBE_M = 2.2, 1.6  # depth of the scar at the head, thickness of the lobe at the foot
 
 
@@ -74,7 +75,7 @@ def _descent(uphill: NDArray[np.float64], terrain: Terrain, x: float, y: float) 
 def _walk(
     towards: NDArray[np.float64], terrain: Terrain, x: float, y: float, length_m: float
 ) -> list[tuple[float, float]]:
-    """Steps along a field of (east, north) vectors on the terrain's nodes, with the inertia of moving earth."""
+    """Steps along a field of (east, north) vectors on the terrain's nodes, with the inertia of moving earth, as far as water."""
     rows, columns = terrain.heights_m.shape
     way, course = [(x, y)], np.zeros(2)
     for _ in range(int(length_m / STEP_M)):
@@ -83,4 +84,6 @@ def _walk(
         course = 0.6 * course + 0.4 * wanted / max(np.hypot(*wanted), 1e-9)
         x, y = (float(v) for v in np.array([x, y]) + STEP_M * course / max(np.hypot(*course), 1e-9))
         way.append((x, y))
+        if terrain.above_stream_m[min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)] < WET_M:
+            break
     return way
