@@ -24,20 +24,18 @@ def font_files(bold: bool = False) -> tuple[Path, Path]:
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """The width of a line of text without kerning, in the unit of `size`, the height of the em."""
-    fonts = _advances(bold)
-    return size * sum(
-        next((advances[ord(character)] for advances in fonts if ord(character) in advances), 1.0) for character in text
-    )
+    advances = _advances(bold)
+    return size * sum(advances.get(character, 1.0) for character in text)
 
 
 @functools.cache
-def _advances(bold: bool) -> tuple[dict[int, float], ...]:
-    """The advance of every character that each font has, in ems."""
+def _advances(bold: bool) -> dict[str, float]:
+    """The advance of every character in ems, of the first font that has it."""
     from fontTools.ttLib import TTFont
 
-    found = []
+    found: dict[str, float] = {}
     for path in font_files(bold):
         with TTFont(path, lazy=True) as font:
             em, metrics = font["head"].unitsPerEm, font["hmtx"].metrics
-            found.append({code: metrics[glyph][0] / em for code, glyph in font.getBestCmap().items()})
-    return tuple(found)
+            found = {chr(code): metrics[glyph][0] / em for code, glyph in font.getBestCmap().items()} | found
+    return found

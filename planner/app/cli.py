@@ -11,6 +11,7 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": "The whole loop, simulated, on bundled data.",
     "plan": "Plan a survey of an area: flights, missions, summary.",
+    "brief": "One printed A4 page per flight of a plan.",
     "upload": "Upload a flight's mission, fence and rally points, read back, compare.",
     "fly": "Preflight, upload, arm (asks), fly and watch a flight.",
     "gaps": "What a flown survey missed, as a new plan.",

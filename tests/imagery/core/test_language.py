@@ -38,7 +38,8 @@ def test_catalogues_have_the_same_keys_and_the_same_values_in_them(folder: Path)
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_the_typeface_has_every_character_of_the_translations(folder: Path) -> None:
-    covered = set.intersection(*(set(TTFont(font_files(bold)[0]).getBestCmap()) for bold in (False, True)))
+    with TTFont(font_files(False)[0]) as regular, TTFont(font_files(True)[0]) as bold:
+        covered = set(regular.getBestCmap()) & set(bold.getBestCmap())
     for language in TRANSLATED:
         for text in read_catalogue(folder, language).values():
             assert set(map(ord, text)) <= covered, (language, text)
