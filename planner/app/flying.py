@@ -31,6 +31,7 @@ class Flying:
     arm: bool
     ready_timeout_s: float
     system: int | None
+    signing_key: Path | None
 
     def fly(
         self, mission: Mission, survey: Mission | None = None, taken: tuple[PhotoRecord, ...] = ()
@@ -49,6 +50,7 @@ class Flying:
                 taken=taken,
                 allow_real=self.arm,
                 system=self.system,
+                signing_key=self.signing_key,
                 ready_timeout_s=self.ready_timeout_s,
                 progress=self.run.progress,
                 on_checks=lambda checks: self.run.progress.note("preflight\n" + checks_table(checks)),
@@ -68,6 +70,7 @@ class Flying:
                 self.out,
                 flight=self.number,
                 system=self.system,
+                signing_key=self.signing_key,
                 progress=self.run.progress,
                 on_event=display.show,
             )
@@ -101,12 +104,12 @@ class Flying:
         return asdict(log)
 
 
-def abort_flight(run: Run, url: str, system: int | None, how: str) -> dict[str, Any]:
+def abort_flight(run: Run, url: str, system: int | None, signing_key: Path | None, how: str) -> dict[str, Any]:
     """Tell a flying vehicle to pause, return or land."""
     from planner.link.flight import abort
     from planner.link.vehicle import connect
 
-    with connect(url, system=system) as vehicle:
+    with connect(url, system=system, signing_key=signing_key) as vehicle:
         abort(vehicle, how)
         mode = vehicle.state.mode.name
         run.say(f"the vehicle was told to {'return and land' if how == 'rtl' else how}; it is in {mode} mode")

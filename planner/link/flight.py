@@ -83,6 +83,7 @@ def fly(
     taken: tuple[PhotoRecord, ...] = (),
     allow_real: bool = False,
     system: int | None = None,
+    signing_key: Path | None = None,
     ready_timeout_s: float = 120.0,
     lost_timeout_s: float = 120.0,
     progress: Progress = SILENT,
@@ -104,7 +105,7 @@ def fly(
             "to fly it all again give another folder with -o"
         )
     planned = planned_photos(mission)
-    with TelemetryLog(telemetry) as log, connect(url, system=system, log=log) as vehicle:
+    with TelemetryLog(telemetry) as log, connect(url, system=system, signing_key=signing_key, log=log) as vehicle:
         if not vehicle.ardupilot:
             raise LinkError(
                 f"{url}: its autopilot is not ArduPilot: upload the flight, and start it with its own ground station"

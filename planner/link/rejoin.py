@@ -46,6 +46,7 @@ def rejoin(
     *,
     flight: int = 1,
     system: int | None = None,
+    signing_key: Path | None = None,
     lost_timeout_s: float = 120.0,
     progress: Progress = SILENT,
     on_event: Any = None,
@@ -58,7 +59,7 @@ def rejoin(
     photo_log, telemetry = flight_files(out_dir, flight)
     heard, clock = last_message(telemetry, _CAMERA_FEEDBACK), last_message(telemetry, _SYSTEM_TIME)
     planned = planned_photos(survey)
-    with TelemetryLog(telemetry) as log, connect(url, system=system, log=log) as vehicle:
+    with TelemetryLog(telemetry) as log, connect(url, system=system, signing_key=signing_key, log=log) as vehicle:
         request_streams(vehicle)
         flying = bool(vehicle.state.armed)
         on_mission = vehicle.state.mode.name == "AUTO"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from planner.app.flights import flight_number, read_flight
+from planner.app.link_options import Connect, SigningKey, System
 from planner.app.run import Run, command
 
 
@@ -13,9 +14,7 @@ from planner.app.run import Run, command
 def run_command(
     run: Run,
     flight: Annotated[Path, typer.Argument(help="The .plan or .waypoints file of the whole flight.")],
-    connect: Annotated[
-        str, typer.Option("--connect", help="tcp:HOST:PORT, udp:HOST:PORT, udpout:HOST:PORT or DEVICE,BAUD.")
-    ],
+    connect: Connect,
     *,
     log: Annotated[
         Path | None,
@@ -35,9 +34,8 @@ def run_command(
     ready_timeout: Annotated[
         float, typer.Option("--ready-timeout", help="Seconds to wait for the vehicle's readiness.")
     ] = 120.0,
-    system: Annotated[
-        int | None, typer.Option("--system", help="The vehicle's system id, where several are heard.")
-    ] = None,
+    system: System = None,
+    signing_key: SigningKey = None,
 ) -> dict[str, Any]:
     """Fly only what is missing of a flight. A flight still under way is logged to its end first."""
     from planner.app.flying import Flying, abort_flight
@@ -47,13 +45,13 @@ def run_command(
     from planner.link.triggers import planned_photos
 
     if abort is not None:
-        return abort_flight(run, connect, system, abort)
+        return abort_flight(run, connect, system, signing_key, abort)
     survey, number = read_flight(flight), flight_number(flight)
     photo_log, _ = flight_files(out, number)
     given = photos_taken(log, number) if log is not None and log.resolve() != photo_log.resolve() else []
     if _complete(run, survey, [*given, *flight_photos(photo_log, number)]):
         return {"missing": 0, "flown": False}
-    flying = Flying(run, flight, number, connect, out, yes, arm, ready_timeout, system)
+    flying = Flying(run, flight, number, connect, out, yes, arm, ready_timeout, system, signing_key)
     found = flying.rejoin(survey)
     taken = [*(given or found.reached), *flight_photos(photo_log, number)]
     if found.log is not None:  # it has flown its battery down: the rest is for the next one

@@ -6,19 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from planner.app.flights import read_flight
+from planner.app.link_options import Connect, SigningKey, System
 from planner.app.run import Run, command
-
-CONNECT = typer.Option("--connect", help="tcp:HOST:PORT, udp:HOST:PORT, udpout:HOST:PORT or DEVICE,BAUD.")
 
 
 @command
 def run_command(
     run: Run,
     flight: Annotated[Path, typer.Argument(help="A .plan or .waypoints file.")],
-    connect: Annotated[str, CONNECT],
-    system: Annotated[
-        int | None, typer.Option("--system", help="The vehicle's system id, where several are heard.")
-    ] = None,
+    connect: Connect,
+    system: System = None,
+    signing_key: SigningKey = None,
 ) -> dict[str, Any]:
     """Upload mission, fence and rally points, read everything back, compare."""
     from planner.link.storage import wire_items
@@ -26,7 +24,7 @@ def run_command(
     from planner.link.vehicle import connect as connect_to
 
     mission = read_flight(flight)
-    with connect_to(connect, system=system) as vehicle:
+    with connect_to(connect, system=system, signing_key=signing_key) as vehicle:
         upload_mission(vehicle, mission, run.progress)
     counts = {kind.name.lower(): len(items) for kind, items in wire_items(mission).items()}
     listed = ", ".join(f"{count} {name} items" for name, count in counts.items())

@@ -5,18 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from planner.app.link_options import Connect, SigningKey, System
 from planner.app.run import Run, command
 
 
 @command
 def run_command(
     run: Run,
-    connect: Annotated[
-        str, typer.Option("--connect", help="tcp:HOST:PORT, udp:HOST:PORT, udpout:HOST:PORT or DEVICE,BAUD.")
-    ],
-    system: Annotated[
-        int | None, typer.Option("--system", help="The vehicle's system id, where several are heard.")
-    ] = None,
+    connect: Connect,
+    system: System = None,
+    signing_key: SigningKey = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=0, help="Stop after so long; otherwise at Ctrl-C.")
     ] = None,
@@ -28,7 +26,7 @@ def run_command(
     from planner.link.status import request_streams, status
     from planner.link.vehicle import connect as connect_to
 
-    with connect_to(connect, system=system) as vehicle, FlightDisplay() as display:
+    with connect_to(connect, system=system, signing_key=signing_key) as vehicle, FlightDisplay() as display:
         request_streams(vehicle)
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         try:
