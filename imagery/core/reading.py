@@ -9,7 +9,6 @@ from imagery.core.errors import BadInputError
 __all__ = ["LARGEST_FILE", "check_file", "parse_json", "parse_xml", "read_json", "read_text"]
 
 LARGEST_FILE = 400_000_000  # bytes, unpacked
-MOST_DIGITS = 4000  # Python refuses longer whole numbers
 
 
 def check_file(path: Path, instead: str) -> None:
@@ -50,13 +49,13 @@ def parse_json(text: str, where: str, instead: str) -> Any:
         raise BadInputError(f"{where}: is not JSON from {place} on: give {instead}") from None
     except RecursionError:
         raise BadInputError(f"{where}: is JSON too deeply nested: give {instead}") from None
-    except ValueError as error:
-        reason = str(error) if len(str(error)) < 40 else f"a number has more than {MOST_DIGITS} digits"
-        raise BadInputError(f"{where}: is not JSON ({reason}): give {instead}") from None
+    except ValueError:
+        number = "NaN, an infinity or a number of thousands of digits"
+        raise BadInputError(f"{where}: is not JSON, it holds {number}: give {instead}") from None
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
+    raise ValueError(name)
 
 
 def parse_xml(data: bytes, where: str, kind: str) -> Any:

@@ -1,5 +1,6 @@
 """A GeoPackage of a whole plan: layers area, no_fly, home, line, flight and photo, in WGS 84."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,11 @@ def read(path: str | Path, number: int = 1) -> FlownPath:
     path = Path(path)
     check_file(path, GIVE)
     try:
-        meta, _, paths, values = pyogrio.raw.read(path, layer="flight")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that are not text: the file is damaged, as is told below
+            meta, _, paths, values = pyogrio.raw.read(path, layer="flight")
+            homes = shapely.from_wkb(pyogrio.raw.read(path, layer="home")[2])
         numbers = values[list(meta["fields"]).index("flight")]
-        homes = shapely.from_wkb(pyogrio.raw.read(path, layer="home")[2])
         lines = [shapely.from_wkb(wkb) for wkb, flight in zip(paths, numbers, strict=True) if flight == number]
         points = shapely.get_coordinates(lines[:1], include_z=True)
         home = (float(homes[0].x), float(homes[0].y))

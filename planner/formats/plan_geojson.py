@@ -16,6 +16,7 @@ from imagery.core.frame import LocalFrame, check_lon_lat
 from imagery.core.reading import read_json
 from planner.area import Area
 from planner.formats.summary import read_request
+from planner.shapes.projection import joined
 from planner.survey import Flight, SurveyPlan, SurveySpec
 
 __all__ = ["SavedPlan", "features", "read", "write"]
@@ -109,7 +110,8 @@ def _saved(features: list[dict[str, Any]], summary: dict[str, Any], folder: Path
     check_lon_lat(lon, lat, "home")
     height = by_kind["home"][0]["properties"]["height_amsl_m"]
     home_amsl_m = math.nan if height is None else float(height)
-    frame = LocalFrame.around(*shapely.get_coordinates(area).T)
+    points = shapely.get_coordinates(area)
+    frame = LocalFrame.around((points[:, 0] + 180) % 360 - 180, points[:, 1])  # an area may go on beyond 180
     of_flight: dict[int, list[dict[str, Any]]] = {}
     for feature in (*by_kind.get("line", []), *by_kind.get("photo", [])):
         of_flight.setdefault(int(feature["properties"]["flight"]), []).append(feature)
@@ -164,7 +166,7 @@ def _merged(features: list[dict[str, Any]]) -> shapely.Geometry:
     polygons = [shapely.geometry.shape(feature["geometry"]) for feature in features]
     points = shapely.get_coordinates(polygons)
     check_lon_lat(points[:, 0], points[:, 1], "polygons")
-    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+    return joined(polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons))
 
 
 def _to_metres(geometry: shapely.Geometry, frame: LocalFrame) -> shapely.Geometry:

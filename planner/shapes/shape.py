@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import shapely
-import shapely.geometry
 
 from imagery.core.errors import BadInputError
 
