@@ -1,8 +1,10 @@
 """Positions for photos that have none, from what logged the exposures: photos.csv, a .tlog or a DataFlash .bin."""
 
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -223,13 +225,21 @@ def _read_tlog(path: Path) -> Iterator[PhotoRecord]:
 def _read_dataflash(path: Path) -> Iterator[PhotoRecord]:
     from pymavlink import DFReader
 
-    try:
-        log = DFReader.DFReader_binary(str(path))
-    except Exception as error:  # its reader fails on what is no log in ways of its own
-        raise BadInputError(f"{path}: not a DataFlash log ({str(error)[:80] or type(error).__name__})") from None
     found: dict[str, list[Any]] = {"CAM": [], "TRIG": []}
-    while (message := log.recv_match(type=["CAM", "TRIG"])) is not None:
-        found[message.get_type()].append(message)
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):  # it prints what it skips
+        try:
+            log = DFReader.DFReader_binary(str(path))
+        except Exception as error:  # it fails on what is no log in ways of its own
+            raise BadInputError(f"{path}: not a DataFlash log ({str(error)[:80] or type(error).__name__})") from None
+        try:
+            while (message := log.recv_match(type=["CAM", "TRIG"])) is not None:
+                found[message.get_type()].append(message)
+        finally:
+            log.close()
     messages = found["CAM"] or found["TRIG"]  # CAM is the shutter itself where the camera reports it
     first = min((getattr(message, "I", 0) for message in messages), default=0)
     for number, message in enumerate((m for m in messages if getattr(m, "I", 0) == first), 1):

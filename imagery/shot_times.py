@@ -15,7 +15,7 @@ __all__ = ["Match", "match_times"]
 _BIN_S = 0.1
 _DRIFTS = np.array([0.0, -2e-4, 2e-4, -4e-4, 4e-4, -6e-4, 6e-4, -8e-4, 8e-4, -1e-3, 1e-3])  # s/s, coarse
 _SMALLEST_DRIFT_S = 0.3  # over the whole series: less needs no search
-_CANDIDATES = 12
+_CANDIDATES, _PER_DRIFT = 16, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,18 @@ def match_times(
     photos, exposures = np.asarray(photos_s, float), np.asarray(exposures_s, float)
     if len(photos) < 2 or len(exposures) < 2:
         return None
-    fits = []
-    for drift in _DRIFTS:
-        if drift and abs(drift) * (photos[-1] - photos[0]) < _SMALLEST_DRIFT_S:
-            continue
-        for offset in _offsets(photos, exposures, drift, tolerance_s, near_s):
-            fit = _refined(photos, exposures, offset, drift, tolerance_s)
-            if fit is not None:
-                fits.append(fit)
+    drifts = _DRIFTS[(_DRIFTS == 0) | (abs(_DRIFTS) * (photos[-1] - photos[0]) >= _SMALLEST_DRIFT_S)]
+    starts = [start for drift in drifts for start in _offsets(photos, exposures, drift, tolerance_s, near_s)]
+    starts = sorted(starts, reverse=True)[:_CANDIDATES]
+    fits = [
+        fit
+        for _, offset, drift in starts
+        if (fit := _refined(photos, exposures, offset, drift, tolerance_s)) is not None
+    ]
     if not fits:
         return None
     best = max(fits, key=_quality)
-    others = [fit for fit in fits if abs(fit.offset_s - best.offset_s) > tolerance_s]
+    others = [fit for fit in fits if _shared(fit, best) < len(best.pairs) / 2]
     if not others:
         return best
     second = max(others, key=_quality)
@@ -66,14 +66,18 @@ def match_times(
     return Match(best.pairs, best.offset_s, best.drift, best.residual_s, min(rival, 1.0))
 
 
+def _shared(a: Match, b: Match) -> int:
+    return len({tuple(pair) for pair in a.pairs.tolist()} & {tuple(pair) for pair in b.pairs.tolist()})
+
+
 def _quality(match: Match) -> tuple[int, float]:
     return len(match.pairs), -match.residual_s
 
 
 def _offsets(
     photos: NDArray[np.float64], exposures: NDArray[np.float64], drift: float, tolerance_s: float, near_s: float | None
-) -> list[float]:
-    """The offsets at which most photos meet an exposure, the best first."""
+) -> list[tuple[float, float, float]]:
+    """The offsets at which most photos meet an exposure at a drift: how many do, the offset, the drift."""
     stretched = (photos - photos[0]) * (1 + drift)
     a, b = _series(stretched, tolerance_s), _series(exposures - exposures[0], tolerance_s)
     score = correlate(b, a, mode="full", method="fft")
@@ -81,11 +85,11 @@ def _offsets(
     if near_s is not None:
         score = np.where(abs(lags - near_s) <= 5.0, score, -1.0)
     found = []
-    for _ in range(_CANDIDATES):
+    for _ in range(_PER_DRIFT):
         peak = int(np.argmax(score))
         if score[peak] <= 0.5:
             break
-        found.append(float(lags[peak]))
+        found.append((float(score[peak]), float(lags[peak]), drift))
         score[max(peak - round(tolerance_s / _BIN_S), 0) : peak + round(tolerance_s / _BIN_S) + 1] = -1.0
     return found
 
