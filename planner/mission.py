@@ -24,6 +24,7 @@ __all__ = [
     "DO_CHANGE_SPEED",
     "DO_SET_CAM_TRIGG_DIST",
     "DO_SET_RESUME_REPEAT_DIST",
+    "DO_SET_ROI",
     "FRAME_GLOBAL",
     "FRAME_GLOBAL_RELATIVE",
     "FRAME_GLOBAL_TERRAIN",
@@ -42,13 +43,15 @@ __all__ = [
     "fence_items",
     "has_position",
     "home_item",
+    "is_flown_to",
     "item_count",
     "rally_items",
 ]
 
 NAV_WAYPOINT, NAV_RETURN_TO_LAUNCH, NAV_LAND, NAV_TAKEOFF = 16, 20, 21, 22
-DO_CHANGE_SPEED, DO_SET_CAM_TRIGG_DIST, DO_SET_RESUME_REPEAT_DIST = 178, 206, 215
+DO_CHANGE_SPEED, DO_SET_ROI, DO_SET_CAM_TRIGG_DIST, DO_SET_RESUME_REPEAT_DIST = 178, 201, 206, 215
 GROUND_SPEED, CLIMB_SPEED, DESCENT_SPEED = 1, 2, 3  # what DO_CHANGE_SPEED changes
+NAV_LAST = 95  # MAV_CMD_NAV_LAST: what lies above does not fly anywhere
 FENCE_RETURN_POINT, FENCE_POLYGON_INCLUSION, FENCE_POLYGON_EXCLUSION = 5000, 5001, 5002
 FENCE_CIRCLE_INCLUSION, FENCE_CIRCLE_EXCLUSION, RALLY_POINT = 5003, 5004, 5100
 FRAME_GLOBAL, FRAME_MISSION, FRAME_GLOBAL_RELATIVE, FRAME_GLOBAL_TERRAIN = 0, 2, 3, 10
@@ -153,6 +156,11 @@ def has_position(item: MissionItem) -> bool:
     return item.command in POSITION_COMMANDS
 
 
+def is_flown_to(item: MissionItem) -> bool:
+    """Whether the vehicle flies to the item's place: a region of interest has a place too."""
+    return has_position(item) and item.command < NAV_LAST
+
+
 def home_item(mission: Mission) -> MissionItem:
     """Item 0 of a mission on the wire: the home as a waypoint above mean sea level (0 when unknown)."""
     home = mission.home
@@ -223,7 +231,10 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
     if len(np.unique(flight.path[:, 2])) > 1:
         items += [_speed(CLIMB_SPEED, plan.motion.climb_m_s), _speed(DESCENT_SPEED, plan.motion.descent_m_s)]
     items.append(MissionItem(DO_SET_RESUME_REPEAT_DIST, FRAME_MISSION, p1=math.ceil(RESUME_TRIGGERS * plan.trigger_m)))
+    aims = _aims(plan, flight)
     for vertex in range(1, len(flight.path)):
+        if vertex in aims:
+            items.append(aims[vertex])
         x, y = degrees_1e7(lat[vertex]), degrees_1e7(lon[vertex])
         items.append(MissionItem(NAV_WAYPOINT, frame, x=x, y=y, z=_stored_height(heights[vertex])))
         if vertex in entries:
@@ -232,6 +243,8 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
             items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=0, p3=1))
         if vertex < len(speeds) and speeds[vertex] != speeds[vertex - 1]:
             items.append(_speed(GROUND_SPEED, speeds[vertex]))
+    if aims:
+        items.append(MissionItem(DO_SET_ROI, FRAME_GLOBAL_RELATIVE))  # no place: look ahead again
     items.append(MissionItem(NAV_RETURN_TO_LAUNCH, FRAME_MISSION))
     home = Home(plan.home[1], plan.home[0], plan.home_amsl_m)
     rally = RallyPoint(plan.home[1], plan.home[0], float(round(max(flight.path[0, 2], _return_m(flight)))))
@@ -268,6 +281,21 @@ def _leg_speeds(flight: Flight, motion: Motion) -> list[float]:
 def _stored_height(metres: float) -> float:
     """Quarters of a metre: exact both in MAVLink's 32-bit floats and in the centimetres that ArduPilot cuts them down to."""
     return round(float(metres) * 4) / 4
+
+
+def _aims(plan: SurveyPlan, flight: Flight) -> dict[int, MissionItem]:
+    """Where the camera looks, by the vertex on the way to which it turns there: the first of a line."""
+    aims: dict[int, MissionItem] = {}
+    if flight.aims is None:
+        return aims
+    lon, lat = plan.frame.to_geographic(flight.aims[:, 0], flight.aims[:, 1])
+    before = None
+    for (first, _), x, y, aim in zip(flight.lines, lat, lon, flight.aims, strict=True):
+        place = degrees_1e7(x), degrees_1e7(y), _stored_height(aim[2])
+        if place != before:
+            aims[int(first)] = MissionItem(DO_SET_ROI, FRAME_GLOBAL_RELATIVE, x=place[0], y=place[1], z=place[2])
+        before = place
+    return aims
 
 
 def _fence(plan: SurveyPlan, flight: Flight) -> Fence:

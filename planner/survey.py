@@ -32,7 +32,8 @@ from planner.timing import Motion, path_seconds
 __all__ = ["HEIGHT_FRAMES", "PATTERNS", "Flight", "SurveyPlan", "SurveySpec", "plan_survey"]
 
 HEIGHT_FRAMES = ("relative", "terrain")
-PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector")
+PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector", "orbit", "facade")
+AROUND_A_BUILDING = ("orbit", "facade")
 MOST_INSET = 1.1  # of the trigger distance: the last photo of a line still sees beyond the edge
 LEGAL_HEIGHT_M = 120.0
 SIGHT_M = 500.0
@@ -50,7 +51,8 @@ class SurveySpec:
     zones in longitude and latitude; clearance_m to them; wind_m_s blowing from wind_from_deg; speed_m_s: None for the drone's;
     usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation files or folders, none for
     flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may end
-    a little inside the area's edge where the photos see enough beyond their ends.
+    a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade: building_height_m;
+    distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed.
     """
 
     area: Area
@@ -73,6 +75,9 @@ class SurveySpec:
     dem: tuple[Path, ...] = ()
     height_frame: str = "relative"
     inset: bool = True
+    building_height_m: float | None = None
+    distance_m: float | None = None
+    heights_m: tuple[float, ...] = ()
 
     @property
     def height_agl_m(self) -> float:
@@ -95,7 +100,8 @@ class Flight:
     lines: m x 2, the vertices of the path at which each photographed line begins and ends; photos: k x 3 on the path;
     course_deg: k, clockwise from north; photo_agl_m: k, height above ground; cruise_s: from home to home at height, as
     planners are compared; duration_s: as flown, with take-off and landing; homeward: what straight ways home need, None where
-    the ground is not known.
+    the ground is not known. Where the camera does not look straight down: yaw_deg, gimbal_pitch_deg: k, of the camera; aims:
+    m x 3, what it looks at on each line, heights above home.
     """
 
     number: int
@@ -108,6 +114,9 @@ class Flight:
     cruise_s: float
     duration_s: float
     homeward: Return | None = None
+    yaw_deg: NDArray[np.float64] | None = None
+    gimbal_pitch_deg: NDArray[np.float64] | None = None
+    aims: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,10 @@ def plan_survey(
     lines: n x 2 x 2, given lines to fly instead of a pattern's, in metres in the frame of the site; earlier: how many photos of
     earlier flights see each cell of `cells_of` the site's area, which are counted too.
     """
+    if spec.pattern in AROUND_A_BUILDING:
+        from planner.oblique import plan_oblique
+
+        return plan_oblique(spec)
     check(spec)
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
     terrain = read_terrain(spec.dem, site.frame, _surroundings(site)) if spec.dem else None

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from imagery.core.camera import Camera
-from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
 from planner.app.planned import PlannedSurvey
 from planner.coverage.gaps import TIE_WIDTH, WANTED, Shortage, find_gaps, fresh_lines, mending_lines
@@ -24,7 +23,7 @@ class Refly:
 
     Attributes: shortage; planned, flown: how many photos see each cell by the plan, and really; plan: the flights over what is
     missing, whose overlap counts the old photos too, or None where nothing is missing; reused: whether it flies stretches of
-    the old plan's lines, or fresh ones across the gaps.
+    the old plan's lines, or fresh ones across the gaps; left_m2: of the gaps that remain after it.
     """
 
     shortage: Shortage
@@ -32,6 +31,7 @@ class Refly:
     flown: Overlap
     plan: SurveyPlan | None
     reused: bool = False
+    left_m2: float = 0.0
 
 
 def refly(
@@ -46,7 +46,7 @@ def refly(
     """Find the gaps that the photos `taken` (with `camera`) left in a plan, and plan the flights that close them.
 
     Stretches of the planned lines are compared with fresh lines across the gaps, along each gap's longer side and along the
-    plan's course; the fastest whose photos, together with those taken, prove every gap closed is flown.
+    plan's course; the fastest that leaves no gap, by the same rule and counting the photos taken, is flown.
     """
     spec = planned.spec
     cells = cells_of(planned.site.area)
@@ -73,13 +73,17 @@ def refly(
         for name, lines in trials.items()
         if lines is not None
     ]
-    closing = [(name, plan) for name, plan in plans if _closed(shortage, plan, flown)]
-    if not closing:
-        raise BadInputError(
-            f"{spec.area.name}: the gaps cannot be closed from where lines may run: plan the area again with `skyrelief plan`"
-        )
-    name, plan = min(closing, key=lambda trial: (len(trial[1].flights), sum(f.duration_s for f in trial[1].flights)))
-    return replace(found, plan=plan, reused=name == "planned")
+
+    def left(plan: SurveyPlan) -> float:
+        new = plan.overlap.views - flown
+        return find_gaps(cells, promised, flown + new, grown + new, spec.footprint_m, wanted).area_m2
+
+    def cost(trial: tuple[str, SurveyPlan]) -> tuple[float, int, float]:
+        flights = trial[1].flights
+        return left(trial[1]), len(flights), sum(flight.duration_s for flight in flights)
+
+    name, plan = min(plans, key=cost)
+    return replace(found, plan=plan, reused=name == "planned", left_m2=left(plan))
 
 
 def _fresh(planned: PlannedSurvey, shortage: Shortage) -> dict[str, NDArray[np.float64]]:
@@ -114,11 +118,3 @@ def _ground(planned: PlannedSurvey, east: NDArray[np.float64], north: NDArray[np
     """The ground's height above home as the plan knew it: that below the nearest planned photo."""
     tree = cKDTree(planned.shots.places[:, :2])
     return np.asarray(planned.ground_m[tree.query(np.stack([east, north], axis=-1))[1]])
-
-
-def _closed(shortage: Shortage, plan: SurveyPlan, flown: NDArray[np.int64]) -> bool:
-    """Whether the new photos meet nearly all of the demand: what remains is less than a sliver."""
-    new = plan.overlap.views - flown
-    lack = (new < shortage.demand) & (shortage.lacking > 0)
-    width_m, height_m = plan.spec.footprint_m
-    return float(lack.sum()) * shortage.cells.cell_m**2 <= 0.01 * width_m * height_m

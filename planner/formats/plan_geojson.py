@@ -158,7 +158,15 @@ def _flight(feature: dict[str, Any], parts: list[dict[str, Any]], frame: LocalFr
         photo_agl_m=np.array([photo["properties"]["height_agl_m"] for photo in photos], float),
         cruise_s=float(properties["cruise_s"]),
         duration_s=float(properties["duration_s"]),
+        yaw_deg=_angles(photos, "yaw_deg"),
+        gimbal_pitch_deg=_angles(photos, "gimbal_pitch_deg") if _angles(photos, "yaw_deg") is not None else None,
     )
+
+
+def _angles(photos: list[dict[str, Any]], name: str) -> NDArray[np.float64] | None:
+    """An angle of each photo, or None where they do not name it."""
+    named = bool(photos) and name in photos[0]["properties"]
+    return np.array([photo["properties"][name] for photo in photos], float) if named else None
 
 
 def _merged(features: list[dict[str, Any]]) -> shapely.Geometry:
@@ -200,14 +208,18 @@ def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:
         features.append(
             _feature({"type": "LineString", "coordinates": path[first : last + 1]}, kind="line", flight=flight.number)
         )
-    for place, course, agl in zip(photos, flight.course_deg, flight.photo_agl_m, strict=True):
+    count = len(photos)
+    pitch = np.full(count, -90.0) if flight.gimbal_pitch_deg is None else flight.gimbal_pitch_deg
+    yaw = [{}] * count if flight.yaw_deg is None else [{"yaw_deg": round(float(v), 2) % 360} for v in flight.yaw_deg]
+    for place, course, agl, down, turned in zip(photos, flight.course_deg, flight.photo_agl_m, pitch, yaw, strict=True):
         features.append(
             _feature(
                 {"type": "Point", "coordinates": place},
                 kind="photo",
                 flight=flight.number,
                 heading_deg=round(float(course), 2) % 360,
-                gimbal_pitch_deg=-90,
+                gimbal_pitch_deg=round(float(down), 2),
+                **turned,
                 height_agl_m=round(float(agl), 2),
                 height_amsl_m=place[2],
             )

@@ -81,6 +81,9 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec
         drones=int(request["drones"]),
         dem=tuple(Path(path) for path in request["dem"]),
         height_frame=str(request["height_frame"]),
+        building_height_m=_number(request["building_height_m"]),
+        distance_m=_number(request["distance_m"]),
+        heights_m=tuple(float(height) for height in request["heights_m"]),
     )
 
 
@@ -104,6 +107,9 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
         "speed_m_s": spec.speed_m_s,
         "endurance_min": None if math.isinf(spec.usable_s) else round(spec.usable_s / 60, 2),
         "drones": spec.drones,
+        "building_height_m": spec.building_height_m,
+        "distance_m": spec.distance_m,
+        "heights_m": list(spec.heights_m),
     }
 
 

@@ -14,7 +14,7 @@ from imagery.core.frame import LocalFrame
 from planner.link.lostlink import LostLink
 from planner.link.triggers import planned_photos
 from planner.link.vehicle import Vehicle
-from planner.mission import FencePolygon, Mission, has_position
+from planner.mission import FencePolygon, Mission, is_flown_to
 
 __all__ = ["Check", "Verdict", "preflight"]
 
@@ -190,7 +190,7 @@ def _fence_shapes(mission: Mission) -> tuple[shapely.Geometry, shapely.Geometry]
 def _points(mission: Mission) -> list[tuple[float, float]]:
     """The mission's places in local metres around the home."""
     frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
-    places = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if has_position(item) and item.x]
+    places = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if is_flown_to(item) and item.x]
     return [(float(east), float(north)) for east, north in places]
 
 

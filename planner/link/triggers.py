@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from planner.mission import Mission, MissionItem, has_position
+from planner.mission import Mission, MissionItem, is_flown_to
 
 __all__ = ["Path", "Plane", "PlannedPhoto", "Point", "Run", "flown_path", "photo_runs", "planned_photos"]
 
@@ -93,7 +93,7 @@ def flown_path(mission: Mission) -> Path:
     points: list[Point] = [(0.0, 0.0, 0.0)]
     items = [0]
     for number, item in enumerate(mission.items, 1):
-        if _is_flown_to(item):
+        if is_flown_to(item):
             points.append(_place(item, points[-1], plane, mission.home.alt_amsl_m))
             items.append(number)
     return Path(plane, tuple(points), tuple(items))
@@ -108,7 +108,7 @@ def _runs(mission: Mission, points: tuple[Point, ...]) -> Iterator[Run]:
     here = 0
     began: tuple[int, int, MissionItem] | None = None  # point, item and trigger of the run under way
     for number, item in enumerate(mission.items, 1):
-        if _is_flown_to(item):
+        if is_flown_to(item):
             here += 1
         elif item.command == _TRIGGER_DISTANCE:
             if began is not None:
@@ -153,10 +153,6 @@ def _photos(path: Path, run: Run) -> Iterator[PlannedPhoto]:
 
 def _length(path: Path, leg: tuple[int, int]) -> float:
     return math.dist(path.points[leg[0]][:2], path.points[leg[1]][:2])
-
-
-def _is_flown_to(item: MissionItem) -> bool:
-    return has_position(item) and item.command < 100
 
 
 def _place(item: MissionItem, here: Point, plane: Plane, home_amsl_m: float) -> Point:

@@ -59,6 +59,7 @@ class Auto:
         self._manoeuvre: Manoeuvre | None = None
         self._held_s = 0.0
         self._fixed_yaw: float | None = None
+        self._looked_at: Vector | None = None
         self._begin_from(start)
 
     def step(self, frame: Airframe, dt_s: float) -> Target:
@@ -70,6 +71,8 @@ class Auto:
         target = self._manoeuvre.step(frame, dt_s)
         if not self.finished and self._item_done(dt_s):
             self._complete()
+        if self._looked_at is not None:
+            self._turn_to(self._looked_at)
         if self._fixed_yaw is not None:
             target = Target(target.position, target.velocity, target.acceleration, self._fixed_yaw)
         return target
@@ -241,9 +244,15 @@ class Auto:
                 self._look_at(item)
 
     def _look_at(self, item: Item) -> None:
+        """Turn to a place and keep facing it, with the gimbal too; to none where the item names none."""
         if item.x == 0 and item.y == 0:
-            self._fixed_yaw = None
-            return
-        offset: Vector = self._end_of(item) - self._copter.frame.position
-        if np.hypot(offset[0], offset[1]) > 1:
+            self._fixed_yaw = self._looked_at = None
+        else:
+            self._looked_at = self._end_of(item)
+
+    def _turn_to(self, place: Vector) -> None:
+        offset: Vector = place - self._copter.frame.position
+        level = float(np.hypot(offset[0], offset[1]))
+        if level > 1:
             self._fixed_yaw = math.degrees(math.atan2(offset[0], offset[1])) % 360
+        self._copter.gimbal_pitch_deg = math.degrees(math.atan2(offset[2], level))

@@ -107,6 +107,7 @@ def test_what_was_lost_is_flown_again_and_no_more(
     assert result.plan is not None
     after, slivers = result.plan.overlap, result.shortage.sliver_m2 / planned.site.area.area
     assert result.flown.seen(5) < result.planned.seen(5)
+    assert result.left_m2 == 0
     assert after.seen(1) == 1
     assert after.seen(5) >= result.planned.seen(5) - slivers - 0.001
     assert slivers < 0.01
@@ -217,7 +218,7 @@ def test_flown_missed_and_mended_on_a_simulated_copter(tmp_path: Path) -> None:
     taken = read_taken(logs, planned.spec.camera)
     second = refly(planned, pose(taken, planned), taken.camera)
     assert second.plan is None
-    assert second.flown.seen(5) >= second.planned.seen(5) - 0.005
+    assert second.flown.seen(5) >= second.planned.seen(5) - 0.02
 
 
 def fly_all(plan: Path, out: Path, missed: range = range(0)) -> int:

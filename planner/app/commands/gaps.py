@@ -58,6 +58,8 @@ def run_command(
         return _nothing_to_fly(out, facts)
     result = write_plan(found.plan, out, wanted_formats, {"gaps": facts})
     write_json(out / "gaps.geojson", _outlines(found))
+    if found.left_m2:
+        run.progress.warn(f"{found.left_m2:.0f} m2 of gaps remain after it: run gaps again with its photos too")
     for warning in found.plan.warnings:
         run.progress.warn(warning)
     run.say(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from planner.drone import Drone
     from planner.survey import Flight, SurveyPlan
 
-PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector")
+PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector", "orbit", "facade")
 FORMATS = ("plan", "waypoints", "wpml", "litchi", "kml", "gpx", "gpkg")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".dng", ".tif", ".tiff")
 
@@ -55,6 +55,15 @@ def run_command(
     speed: Annotated[float | None, typer.Option(help="Ground speed in m/s.")] = None,
     endurance: Annotated[str | None, typer.Option(help="Usable minutes a flight, or none for a single flight.")] = None,
     drones: Annotated[int, typer.Option(help="How many drones fly.")] = 1,
+    building_height: Annotated[
+        float | None, typer.Option("--building-height", help="Orbit, facade: height of the building in m.")
+    ] = None,
+    distance: Annotated[
+        float | None, typer.Option(help="Orbit, facade: distance from the walls in m, instead of --gsd.")
+    ] = None,
+    heights: Annotated[
+        str | None, typer.Option(help="Orbit, facade: heights of the rounds above the building's ground, as 15,25.")
+    ] = None,
     formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
@@ -93,6 +102,9 @@ def run_command(
         drones=drones,
         dem=tuple(dem or ()),
         height_frame=frame.strip().lower(),
+        building_height_m=building_height,
+        distance_m=distance,
+        heights_m=_heights(heights),
     )
     plan = plan_survey(spec, run.progress)
     result = write_plan(plan, out, wanted)
@@ -139,7 +151,7 @@ def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tup
     if "plan" in formats:
         from planner.formats import qgc_plan
 
-        qgc_plan.write(mission, stem.with_suffix(".plan"), (plan, flight))
+        qgc_plan.write(mission, stem.with_suffix(".plan"), (plan, flight) if flight.aims is None else None)
     if "waypoints" in formats:
         from planner.formats import waypoints
 
@@ -174,7 +186,8 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
         f" {result['photos']} photos, {result['length_m'] / 1000:.1f} km,"
         f" {result['duration_s'] / 60:.1f} min (longest {result['longest_flight_s'] / 60:.1f} min)"
     )
-    run.say(f"seen by a photo: {result['seen1']:.2f} % of the area; by five or more: {result['seen5']:.2f} %")
+    seen = "walls" if plan.spec.pattern in ("orbit", "facade") else "area"
+    run.say(f"seen by a photo: {result['seen1']:.2f} % of the {seen}; by five or more: {result['seen5']:.2f} %")
     names = "flight-01" if len(plan.flights) == 1 else f"flight-01 to flight-{len(plan.flights):02d}"
     run.say(f"{out}: plan.geojson, summary.json, {names}")
 
@@ -245,6 +258,13 @@ def _angle(text: str) -> float | None:
     if not math.isfinite(value):
         raise BadInputError(f"angle {text!r}: give degrees clockwise from north, or auto")
     return value
+
+
+def _heights(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise BadInputError(f"heights {text!r}: give metres above the ground of the building, as 15,25") from None
 
 
 def _wind(text: str | None) -> tuple[float, float]:
