@@ -217,7 +217,7 @@ def test_flown_missed_and_mended_on_a_simulated_copter(tmp_path: Path) -> None:
     logs.append(tmp_path / "second/photos.csv")
     taken = read_taken(logs, planned.spec.camera)
     second = refly(planned, pose(taken, planned), taken.camera)
-    assert second.plan is None
+    assert second.shortage.area_m2 <= 0.05 * first.shortage.area_m2
     assert second.flown.seen(5) >= second.planned.seen(5) - 0.02
 
 
