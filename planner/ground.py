@@ -1,5 +1,6 @@
 """What the ground does to a plan: the heights held above it, the overlap that this leaves, the way home; figures and warnings."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,10 @@ __all__ = [
     "heights_held",
     "overlap_concerns",
     "return_clearance_m",
+    "views_asked",
 ]
 
-LESS_OVERLAP = 0.03  # below what was asked: worth a warning (the tolerance of the heights costs half of that)
+LESS_OVERLAP = 0.05  # below what was asked: worth a warning (the tolerance of the heights costs a third of that)
 MUCH_HIGHER = 1.25  # than asked: worth a warning
 FEW_VIEWS, FEW_SHARE = 5, 0.01  # a surface model needs five; the share of the area where it may have fewer
 COARSE_CELL_M, LOW_AGL_M = 25.0, 60.0
@@ -92,6 +94,11 @@ def return_clearance_m(agl_m: float) -> float:
     return min(RETURN_CLEARANCE_M, agl_m / 2)
 
 
+def views_asked(front: float, side: float) -> int:
+    """How many photos at least see a place well inside a survey of flat ground with these overlaps (shares)."""
+    return math.floor(1 / (1 - front) + 1e-9) * math.floor(1 / (1 - side) + 1e-9)
+
+
 def effective_overlap(asked: float, agl_m: float, above_m: float) -> float:
     """The overlap (a share, 0 where there is none) on ground `above_m` below photos spaced for `asked` from `agl_m`."""
     return max(0.0, 1 - (1 - asked) * agl_m / max(above_m, 1e-6))
@@ -104,9 +111,8 @@ def overlap_concerns(request: Request, overlap: Overlap, area: shapely.Geometry,
     place = where(*at)
     if fewest == 0:
         found.append(f"{(1 - overlap.seen(1)) * 100:.2f} % of the area is seen by no photo, as at {place}")
-    views = 1 / ((1 - request.front) * (1 - request.side))
     few = 1 - overlap.seen(FEW_VIEWS)
-    if views > 2 * FEW_VIEWS and few > FEW_SHARE:
+    if views_asked(request.front, request.side) >= 2 * FEW_VIEWS and few > FEW_SHARE:
         edge_m = max(request.footprint_m) / 2
         at_edge = area.boundary.distance(shapely.Point(at)) < edge_m
         advice = f"draw the area {edge_m:.0f} m larger there" if at_edge else "ask for more overlap"

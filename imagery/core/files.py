@@ -19,6 +19,7 @@ __all__ = [
     "DISK_REASONS",
     "atomic_directory",
     "atomic_path",
+    "check_writable",
     "explained_disk_errors",
     "to_json",
     "write_json",
@@ -107,6 +108,14 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
                 item.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise OutputError unless a folder, or what of it exists, can be written to: before long work, not after it."""
+    final = Path(folder)
+    with explained_disk_errors(final):
+        existing = next(parent for parent in (final, *final.absolute().parents) if parent.exists())
+        tempfile.TemporaryFile(dir=existing).close()
 
 
 def write_text(path: str | Path, text: str) -> None:

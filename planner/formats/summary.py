@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
 from imagery.core.camera import Camera
 from imagery.core.errors import BadInputError
 from planner.area import Area
 from planner.drone import Drone
-from planner.ground import effective_overlap
+from planner.ground import effective_overlap, views_asked
 from planner.patterns.search import probability_of_detection
 from planner.survey import SurveyPlan, SurveySpec
 
@@ -114,10 +115,12 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
 
 
 def _views(plan: SurveyPlan) -> dict[str, Any]:
-    """How many photos see each cell of the area, and the overlap on the highest ground (percent)."""
+    """How many photos see each cell of the area, how many that should be, and the overlap on the highest ground (percent)."""
     spec, overlap = plan.spec, plan.overlap
     views = overlap.views[overlap.cells.inside]
-    asked = round(1 / ((1 - spec.front_overlap) * (1 - spec.sidelap)), 2)
+    asked = views_asked(spec.front_overlap, spec.sidelap)
+    well_inside = plan.area.buffer(-max(spec.footprint_m) / 2)
+    inner = overlap.views[overlap.cells.inside][shapely.contains_xy(well_inside, *overlap.cells.inside_centres())]
     high, *_ = overlap.nearest()
     return {
         "cell_m": overlap.cells.cell_m,
@@ -125,7 +128,8 @@ def _views(plan: SurveyPlan) -> dict[str, Any]:
         "median": float(np.median(views)),
         "most": int(views.max()),
         "asked": asked,
-        "below_asked": round(float((views < math.floor(asked)).mean()) * 100, 2),
+        "below_asked": round(float((views < asked).mean()) * 100, 2),
+        "below_asked_well_inside": round(float((inner < asked).mean()) * 100, 2) if len(inner) else None,
         "front_overlap_least": round(effective_overlap(spec.front_overlap, spec.height_agl_m, high) * 100, 2),
         "sidelap_least": round(effective_overlap(spec.sidelap, spec.height_agl_m, high) * 100, 2),
     }

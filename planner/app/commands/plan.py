@@ -67,6 +67,7 @@ def run_command(
     formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
+    from imagery.core.files import check_writable
     from planner.area import check_not_swapped, parse_home, read_zones
     from planner.survey import SurveySpec, plan_survey
 
@@ -106,6 +107,7 @@ def run_command(
         distance_m=distance,
         heights_m=_heights(heights),
     )
+    check_writable(out)
     plan = plan_survey(spec, run.progress)
     result = write_plan(plan, out, wanted)
     _report(run, plan, result, out)
@@ -132,6 +134,7 @@ def write_plan(
             from planner.formats import geopackage
 
             geopackage.write(plan, folder / "plan.gpkg")
+        _draw(plan, folder)
         for flight in plan.flights:
             result["warnings"] += _write_flight(plan, flight, folder / f"flight-{flight.number:02d}", formats)
         write_json(folder / "summary.json", result)
@@ -140,6 +143,17 @@ def write_plan(
         if old.name not in written and old.is_file():
             old.unlink()
     return result
+
+
+def _draw(plan: "SurveyPlan", folder: Path) -> None:
+    """What the photos see as a map, and over known ground the profile of every flight."""
+    from planner import overlap_map, profile
+
+    overlap_map.write_geotiff(plan, folder / "overlap.tif")
+    overlap_map.write_picture(plan, folder / "overlap.png")
+    if plan.terrain is not None:
+        for flight in plan.flights:
+            profile.write(plan, flight, folder / f"flight-{flight.number:02d}-profile.png")
 
 
 def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tuple[str, ...]) -> list[str]:
