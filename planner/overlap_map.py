@@ -58,13 +58,13 @@ def write_geotiff(plan: SurveyPlan, path: str | Path) -> None:
 def _geo_tags(west: float, north: float, cell_m: float, epsg: int) -> TiffImagePlugin.ImageFileDirectory_v2:
     """The tags that place a TIFF on Earth (GeoTIFF 1.1): written here, since loading GDAL takes longer than all the rest."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
-    metadata = '<GDALMetadata><Item name="DESCRIPTION" sample="0" role="description">photos that see the cell</Item></GDALMetadata>'
+    described = '<Item name="DESCRIPTION" sample="0" role="description">photos that see the cell</Item>'
     for number, kind, value in (
         (33550, TiffTags.DOUBLE, (cell_m, cell_m, 0.0)),  # ModelPixelScale
         (33922, TiffTags.DOUBLE, (0.0, 0.0, 0.0, west, north, 0.0)),  # ModelTiepoint
         # GeoKeyDirectory: its version and size; a projected model; pixels are areas; the EPSG code
         (34735, TiffTags.SHORT, (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg)),
-        (42112, TiffTags.ASCII, metadata),  # GDAL_METADATA
+        (42112, TiffTags.ASCII, f"<GDALMetadata>{described}</GDALMetadata>"),  # GDAL_METADATA
         (42113, TiffTags.ASCII, str(OUTSIDE)),  # GDAL_NODATA
     ):
         tags.tagtype[number] = kind

@@ -112,15 +112,7 @@ class Canvas:
     ) -> None:
         """Text at a point; anchor: Pillow's, of horizontal l, m, r and vertical a, m, d; `halo` keeps it readable on a map."""
         font = ImageFont.load_default(size * FINER)
-        self._draw.text(
-            (at[0] * FINER, at[1] * FINER),
-            text,
-            fill=colour,
-            font=font,
-            anchor=anchor,
-            stroke_width=2 * FINER if halo else 0,
-            stroke_fill=PAPER,
-        )
+        self._draw.text((at[0] * FINER, at[1] * FINER), text, fill=colour, font=font, anchor=anchor)
 
     def scale_bar(self, at: Sequence[float], window: Window, widest: float) -> None:
         """A bar of a round number of metres, at most `widest` pixels long, its left end at a point."""

@@ -82,7 +82,7 @@ def _photos(canvas: Canvas, window: Window, flight: Flight, trigger_m: float, ba
             canvas.dots(window.pixels(spaced, heights), PHOTO, 1.5)
         else:
             stretch = slice(first, last + 1)
-            canvas.line(window.pixels(vertices[stretch], flight.path[stretch, 2] + base_m), PHOTO, 3)
+            canvas.line(window.pixels(vertices[stretch], flight.path[stretch, 2] + base_m), PHOTO, 4)
 
 
 def _notes(canvas: Canvas, window: Window, seen: Profile, base_m: float) -> None:
@@ -90,8 +90,8 @@ def _notes(canvas: Canvas, window: Window, seen: Profile, base_m: float) -> None
     ends = window.pixels(seen.along_m[[lowest, lowest]], np.r_[seen.ground_m[lowest], seen.points[lowest, 2]] + base_m)
     canvas.line(ends, INK, 1)
     side, away = ("la", 5) if ends[0, 0] < WIDTH * 0.8 else ("ra", -5)
-    x, y = ends.mean(axis=0)
-    canvas.text((x + away, y - 8), f"least {seen.above_m[lowest]:.0f} m", 13, side, halo=True)
+    x, y = ends[0]
+    canvas.text((x + away, y + 4), f"least {seen.above_m[lowest]:.0f} m", 13, side)
     for end in (0, -1):
         at = window.pixels(seen.along_m[end], seen.ground_m[end] + base_m)[0]
         canvas.dots(at, "#ffffff", 8, INK)

@@ -21,6 +21,7 @@ __all__ = [
 TOLERANCE = 0.05  # of the height above ground: how far legs may be above or below it
 GENTLE = 0.8  # of the drone's climb and descent rates is planned with
 COARSEST_STEP_M = 10.0  # between the places where the ground below a path is looked at
+LOOKS = 8  # at the ground between two such places
 MOST_RETURNS = 400  # places from which the straight way home is looked at
 
 
@@ -87,7 +88,7 @@ def follow(
     """
     points, former = _densified(path, terrain.step_m)
     along = _along(points)
-    wanted = terrain.at(points[:, 0], points[:, 1]) + limits.agl_m - home_amsl_m
+    wanted = _highest_around(points, terrain) + limits.agl_m - home_amsl_m
     height = _no_steeper(along, wanted, limits)
     kept = _needed(along, height, TOLERANCE * limits.agl_m, set(former.tolist()))
     return np.column_stack([points[kept], height[kept]]), np.searchsorted(kept, former)
@@ -134,6 +135,16 @@ def safe_return(path: NDArray[np.float64], terrain: Terrain, home_amsl_m: float,
     i = int(np.argmin(room))
     worst = (float(dense[i, 0]), float(dense[i, 1]), float(room[i])) if room[i] < clearance_m else None
     return Return(float(ground.max()) + clearance_m, worst)
+
+
+def _highest_around(points: NDArray[np.float64], terrain: Terrain) -> NDArray[np.float64]:
+    """The ground at points along a path (n x 2), raised where it rises above the straight line to the next or the last one."""
+    ground = terrain.at(points[:, 0], points[:, 1])
+    share = (np.arange(1, LOOKS) / LOOKS)[:, None]
+    between = points[None, :-1] + share[..., None] * np.diff(points, axis=0)[None]
+    chord = ground[None, :-1] + share * np.diff(ground)[None]
+    excess = np.maximum(terrain.at(between[..., 0], between[..., 1]) - chord, 0).max(axis=0)
+    return np.asarray(ground + np.maximum(np.r_[excess, 0.0], np.r_[0.0, excess]))
 
 
 def _no_steeper(along: NDArray[np.float64], wanted: NDArray[np.float64], limits: HeightLimits) -> NDArray[np.float64]:
