@@ -59,7 +59,9 @@ class SavedPlan:
 
 
 def write(plan: SurveyPlan, path: str | Path) -> None:
-    """Write a plan; heights above mean sea level count the home as 0 m where no elevation is known."""
+    """Write a plan. Third coordinates are above mean sea level; where no elevation is known they are above the home, the property
+    `height_reference` says so, and every `height_amsl_m` is null.
+    """
     text = ",\n".join(to_json(feature, indent=None) for feature in features(plan))
     write_text(path, f'{{"type": "FeatureCollection", "features": [\n{text}\n]}}\n')
 
@@ -70,7 +72,7 @@ def features(plan: SurveyPlan) -> list[dict[str, Any]]:
     found = [
         *_polygon_features(plan, plan.area, "area"),
         *_polygon_features(plan, plan.no_fly, "no_fly"),
-        _feature(home, kind="home", height_amsl_m=_known(plan.home_amsl_m)),
+        _feature(home, kind="home", height_amsl_m=_known(plan.home_amsl_m), height_reference=_height_reference(plan)),
     ]
     for flight in plan.flights:
         found += _flight_features(plan, flight)
@@ -188,6 +190,11 @@ def _local(coordinates: Any, frame: LocalFrame, heights_m: NDArray[np.float64]) 
     return np.column_stack([*frame.to_local(lon_lat[:, 0], lon_lat[:, 1]), heights_m])
 
 
+def _height_reference(plan: SurveyPlan) -> str:
+    """What third coordinates are above: the sea where the home's height is known, otherwise the home itself."""
+    return "mean sea level" if math.isfinite(plan.home_amsl_m) else "home"
+
+
 def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:
     ground = plan.home_amsl_m if math.isfinite(plan.home_amsl_m) else 0.0
     path = _lon_lat_height(plan, flight.path, ground)
@@ -201,6 +208,7 @@ def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:
             duration_s=round(flight.duration_s, 1),
             cruise_s=round(flight.cruise_s, 1),
             photos=len(flight.photos),
+            height_reference=_height_reference(plan),
             height_rel_m=[round(float(h), 2) for h in flight.path[:, 2]],
         )
     ]
@@ -221,7 +229,7 @@ def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:
                 gimbal_pitch_deg=round(float(down), 2),
                 **turned,
                 height_agl_m=round(float(agl), 2),
-                height_amsl_m=place[2],
+                height_amsl_m=place[2] if math.isfinite(plan.home_amsl_m) else None,
             )
         )
     return features

@@ -271,7 +271,7 @@ def test_no_flight_has_more_items_than_the_drone_holds(usable_s: float, shared_d
     )
     counts = [len(build_mission(plan, flight).items) + 1 for flight in plan.flights]
     assert max(counts) <= 150
-    assert counts == [item_count(flight) for flight in plan.flights]
+    assert all(count <= item_count(flight, plan.motion) for count, flight in zip(counts, plan.flights, strict=True))
     assert sum(len(flight.path) for flight in plan.flights) > 3 * sum(len(flight.lines) for flight in plan.flights)
 
 
@@ -283,8 +283,7 @@ def test_the_mission_returns_above_the_ground(shared_data: Path, tmp_path: Path)
     plan = plan_survey(replace(spec(dem, home=frame_home), area=Area("ridge", block)))
     mission = build_mission(plan, plan.flights[0])
     last = [item for item in mission.items if item.command == NAV_WAYPOINT][-1]
-    if plan.flights[0].path[-1, 2] > plan.flights[0].path[-2, 2]:
-        assert (last.lon_deg, last.lat_deg) == pytest.approx(frame_home, abs=1e-6)
+    assert (last.lon_deg, last.lat_deg) == pytest.approx(frame_home, abs=1e-6)
     homeward = plan.flights[0].homeward
     assert homeward is not None
     assert mission.rally[0].alt_rel_m >= homeward.height_m - 1
@@ -302,7 +301,7 @@ def test_heights_above_the_vehicles_own_terrain(dem: Path, tmp_path: Path) -> No
     assert {item.frame for item in flown} == {FRAME_GLOBAL_TERRAIN}
     agl = plan.spec.height_agl_m
     assert plan.heights is not None
-    assert all((1 - TOLERANCE) * agl <= item.z + 0.01 <= plan.heights.most_m + 0.02 for item in flown)
+    assert all((1 - TOLERANCE) * agl <= item.z + 0.13 <= plan.heights.most_m + 0.26 for item in flown)
     qgc_plan.write(mission, tmp_path / "flight.plan")
     waypoints.write(mission, tmp_path / "flight.waypoints")
     assert qgc_plan.read(tmp_path / "flight.plan").items == mission.items
