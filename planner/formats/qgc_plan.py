@@ -37,6 +37,7 @@ __all__ = ["read", "read_document", "read_fence", "write"]
 
 ARDUPILOT, QUADROTOR = 3, 2
 MOST_ITEMS = 20_000
+FARTHEST_M = 1e6  # more than any fence is wide
 GIVE = "a .plan that `skyrelief plan` or QGroundControl saved"
 ALTITUDE_MODES = {FRAME_GLOBAL_RELATIVE: 1, 0: 2, FRAME_GLOBAL_TERRAIN: 4}
 TRANSECT_KINDS = ("survey", "CorridorScan", "StructureScan")
@@ -122,12 +123,11 @@ def _mission(mission: dict[str, Any], data: dict[str, Any]) -> Mission:
         items += _items(entry, number)
     if len(items) > MOST_ITEMS:
         raise BadInputError(f"{len(items)} items; at most {MOST_ITEMS} are read")
-    lat, lon, *height = mission["plannedHomePosition"]
-    home = Home(float(lat), float(lon), float(height[0]) if height and height[0] is not None else math.nan)
-    if not (abs(home.lat_deg) <= 90 and abs(home.lon_deg) <= 180):
-        raise BadInputError(f"its home {home.lat_deg:g},{home.lon_deg:g} is not on Earth")
+    position = mission["plannedHomePosition"]
+    height = position[2] if len(position) > 2 else None
+    home = Home(*_place(position, "its home"), math.nan if height is None else float(height))
     points = (data.get("rallyPoints") or {}).get("points", [])
-    rally = tuple(RallyPoint(float(a), float(b), float(c)) for a, b, c in points)
+    rally = tuple(RallyPoint(*_place(point, "a rally point"), float(point[2])) for point in points)
     speed = mission.get("hoverSpeed")
     return Mission(home, tuple(items), _fence(data.get("geoFence") or {}), rally, float(speed) if speed else math.nan)
 
@@ -153,10 +153,10 @@ def _simple_item(entry: dict[str, Any], number: int) -> MissionItem:
         raise BadInputError(f"item {number}: has {len(params)} parameters instead of 7")
     p1, p2, p3, p4, *place = (0.0 if math.isnan(value) else value for value in params)
     command, frame = int(entry["command"]), int(entry["frame"])
+    if any(math.isinf(value) for value in (p1, p2, p3, p4, *place)):
+        raise BadInputError(f"item {number}: a parameter is not a number")
     if command in POSITION_COMMANDS:
-        if abs(place[0]) > 90 or abs(place[1]) > 180:
-            raise BadInputError(f"item {number}: latitude {place[0]:g}, longitude {place[1]:g} is not on Earth")
-        x, y = degrees_1e7(place[0]), degrees_1e7(place[1])
+        x, y = (degrees_1e7(value) for value in _place(place, f"item {number}"))
     else:
         x, y = round(place[0]), round(place[1])
     return MissionItem(command, frame, p1, p2, p3, p4, x, y, place[2], bool(entry.get("autoContinue", True)))
@@ -267,12 +267,24 @@ def _fence_json(fence: Fence) -> dict[str, Any]:
 def _fence(data: dict[str, Any]) -> Fence:
     parts: list[FencePolygon | FenceCircle] = []
     for entry in data.get("polygons", []):
-        vertices = tuple((float(lat), float(lon)) for lat, lon, *_ in entry["polygon"])
+        vertices = tuple(_place(vertex, "a fence vertex") for vertex in entry["polygon"])
         parts.append(FencePolygon(vertices, bool(entry["inclusion"])))
     for entry in data.get("circles", []):
-        lat, lon, *_ = entry["circle"]["center"]
-        parts.append(FenceCircle(float(lat), float(lon), float(entry["circle"]["radius"]), bool(entry["inclusion"])))
+        radius_m = float(entry["circle"]["radius"])
+        if not 0 < radius_m < FARTHEST_M:
+            raise BadInputError(f"a fence circle has a radius of {radius_m:g} m")
+        parts.append(
+            FenceCircle(*_place(entry["circle"]["center"], "a fence circle"), radius_m, bool(entry["inclusion"]))
+        )
     return tuple(parts)
+
+
+def _place(values: list[float], what: str) -> tuple[float, float]:
+    """Latitude and longitude in degrees."""
+    lat, lon = float(values[0]), float(values[1])
+    if not (abs(lat) <= 90 and abs(lon) <= 180):
+        raise BadInputError(f"{what} at latitude {lat:g}, longitude {lon:g} is not on Earth")
+    return lat, lon
 
 
 def _known(value: float) -> float:

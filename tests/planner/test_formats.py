@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyogrio
@@ -35,6 +36,7 @@ from planner.mission import (
 )
 from planner.shapes.read import read_shapes
 from planner.survey import SurveyPlan, SurveySpec, plan_survey
+from tests.oracles import wpml_rules
 from tests.oracles.qgc_loader import complaints
 from tests.planner.nasty import NASTY, to_degrees
 
@@ -192,22 +194,22 @@ def test_malformed_waypoints_are_refused(text: str, tmp_path: Path) -> None:
         waypoints.read(tmp_path / "a.waypoints")
 
 
-KML = "{http://www.opengis.net/kml/2.2}"
 WPML = "{http://www.dji.com/wpmz/1.0.2}"
 
 
-def test_wpml_holds_both_files_and_counts_points_without_a_gap(plan: SurveyPlan, tmp_path: Path) -> None:
+def test_a_controller_would_take_the_dji_route(plan: SurveyPlan, tmp_path: Path) -> None:
+    for drone in ("dji-mavic-3e", "dji-m300-rtk", "dji-m350-rtk", "dji-mini-3-pro"):
+        other = replace(plan, spec=replace(plan.spec, drone=find_drone(drone)))
+        wpml.write(other, plan.flights[0], tmp_path / "a.kmz")
+        assert wpml_rules.complaints(tmp_path / "a.kmz") == []
+
+
+def test_a_dji_route_looks_down_and_photographs_every_line(plan: SurveyPlan, tmp_path: Path) -> None:
     wpml.write(plan, plan.flights[0], tmp_path / "a.kmz")
     with zipfile.ZipFile(tmp_path / "a.kmz") as archive:
-        assert archive.namelist() == ["wpmz/template.kml", "wpmz/waylines.wpml"]
         roots = [fromstring(archive.read(name)) for name in archive.namelist()]
-    for root in roots:
-        placemarks = list(root.iter(f"{KML}Placemark"))
-        assert [int(p.find(f"{WPML}index").text) for p in placemarks] == list(range(len(plan.flights[0].path) - 2))
-        lon, lat = map(float, placemarks[0].find(f"{KML}Point/{KML}coordinates").text.split(","))
-        assert (lon, lat) == pytest.approx((36.93, 37.58), abs=0.02)
-        assert root.find(f".//{WPML}droneEnumValue").text == "77"
-        assert float(root.find(f".//{WPML}takeOffRefPoint").text.split(",")[0]) == pytest.approx(37.58, abs=0.02)
+    assert all(root.find(f".//{WPML}droneEnumValue").text == "77" for root in roots)
+    assert roots[1].find(f".//{WPML}gimbalPitchRotateAngle").text == "-90"
     groups = list(roots[1].iter(f"{WPML}actionGroup"))
     ids = [int(group.find(f"{WPML}actionGroupId").text) for group in groups]
     assert sorted(ids) == list(range(2 * len(plan.flights[0].lines) + 1))
