@@ -76,7 +76,9 @@ def cruise_seconds(path: ArrayLike, motion: Motion) -> float:
     if len(legs.length_m) == 0:
         return 0.0
     speeds = motion.ground_speed(legs.unit[:, 0], legs.unit[:, 1])
-    return float(legs.seconds.sum() - _shared_s(legs).sum() + SPEED_CHANGE_S * np.count_nonzero(np.diff(speeds)))
+    return float(
+        legs.seconds.sum() - _shared_s(legs).sum() + SPEED_CHANGE_S * np.count_nonzero(np.abs(np.diff(speeds)) > 0.05)
+    )
 
 
 def flight_seconds(path: ArrayLike, motion: Motion) -> float:

@@ -19,12 +19,11 @@ __all__ = ["ITEMS_A_LINE", "Sortie", "flights_cost", "split"]
 CUT_EVERY = 4  # photos between the places where a line may be cut
 MOST_STOPS = 3000
 UNLIMITED_ITEMS = 1_000_000
-EVEN = 1.10  # longest flight by the shortest
+EVEN = 1.08  # longest flight by the shortest: a little less than is promised, since corners are flown faster than counted here
 A_FLIGHT_MORE = 1e12  # more than any sum of squared seconds
-ITEMS_A_LINE, OTHER_ITEMS = (
-    4,
-    14,
-)  # mission items: of a line; home, take-off, speeds, return and corners of the transits
+AIMED_AT = 0.9, 0.93, 0.96, 1.0  # of the longest flight allowed: what all flights are drawn towards to even them
+ITEMS_A_LINE = 4  # mission items: entry, exit and the trigger at both
+OTHER_ITEMS = 14  # home, take-off, speeds, resuming, return, and the corners of the transits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class Sortie:
 class _Stops:
     """Every place where a flight may begin or end.
 
-    Attributes: line and metres along it; seconds flown until there in one go; seconds from or to home; mission items used before
+    Attributes: line and metres along it; seconds flown until there in one go; seconds from the ground at home or back, whichever
+    is more, with half of what take-off and landing take together; mission items used before
     the stop's line, and until the stop; whether it is a line's start or end; the seconds that a stop within a line costs;
     the mission items that a flight may have.
     """
@@ -71,11 +71,10 @@ def split(
     several drones there are at least as many flights, a multiple of them. Raises BadInputError where a place cannot be reached,
     photographed and returned from within `usable_s`.
     """
-    whole, cut = (_stops(task, choice, most_items, line_items, cut=cut) for cut in (False, True))
-    budget_s = usable_s - overhead_s
-    fewest = _pieces(cut, budget_s)
+    whole, cut = (_stops(task, choice, overhead_s, most_items, line_items, cut=cut) for cut in (False, True))
+    fewest = _pieces(cut, usable_s)
     if fewest is None:
-        farthest = float(2 * cut.transit_s.max() + overhead_s) / 60
+        farthest = float(2 * cut.transit_s.max()) / 60
         raise BadInputError(
             f"flights of {usable_s / 60:.0f} minutes are too short: reaching the farthest line and coming back takes"
             f" {farthest:.1f} minutes: move the home nearer, or give a longer --endurance"
@@ -83,7 +82,7 @@ def split(
     if len(fewest) == drones == 1:
         return [_sortie(task, choice, cut, *fewest[0])]
     count = math.ceil(len(fewest) / drones) * drones
-    found = [(pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, budget_s)) is not None]
+    found = [(pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, usable_s)) is not None]
     if not found:
         found = [(fewest, cut)]
     pieces, stops = found[0] if _evenness(*found[0]) <= EVEN else min(found, key=lambda pair: _evenness(*pair))
@@ -92,12 +91,14 @@ def split(
 
 def flights_cost(task: Task, choice: Choice, usable_s: float, overhead_s: float) -> float:
     """What flying a choice in flights of `usable_s` costs: the flights count first, their total seconds second."""
-    stops = _stops(task, choice, UNLIMITED_ITEMS, ITEMS_A_LINE, cut=True)
-    pieces = _pieces(stops, usable_s - overhead_s)
+    stops = _stops(task, choice, overhead_s, UNLIMITED_ITEMS, ITEMS_A_LINE, cut=True)
+    pieces = _pieces(stops, usable_s)
     return math.inf if pieces is None else A_FLIGHT_MORE * len(pieces) + float(_seconds(pieces, stops).sum())
 
 
-def _stops(task: Task, choice: Choice, most_items: int, line_items: ArrayLike, *, cut: bool) -> _Stops:
+def _stops(
+    task: Task, choice: Choice, overhead_s: float, most_items: int, line_items: ArrayLike, *, cut: bool
+) -> _Stops:
     motion, rows, flown, items = task.motion, [], 0.0, 0
     items_of = np.broadcast_to(line_items, len(choice.lines)).tolist()
     length_m = float(np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T).sum())
@@ -123,7 +124,7 @@ def _stops(task: Task, choice: Choice, most_items: int, line_items: ArrayLike, *
         flown_s=columns[2],
         items_before=columns[3],
         items=columns[4],
-        transit_s=_transits(task, np.column_stack(columns[5:])),
+        transit_s=_transits(task, np.column_stack(columns[5:])) + overhead_s / 2,
         is_start=new,
         is_end=np.r_[new[1:], True],
         pause_s=motion.speed_m_s / motion.acceleration_m_s2,
@@ -177,8 +178,12 @@ def _pieces(stops: _Stops, budget_s: float, target_s: float = 0.0) -> list[tuple
 
 
 def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int]] | None:
-    """At most `count` flights with the shortest longest one, or None where `budget_s` does not suffice."""
-    high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + stops.pause_s) + 1.0)
+    """At most `count` flights with the shortest longest one, or None where `budget_s` does not suffice.
+
+    Where they are uneven, because some parts lie farther from home than others, the longest may become longer within the budget
+    to even them: of all that are even enough, those that take the least time together.
+    """
+    most = high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + stops.pause_s) + 1.0)
     best = _pieces(stops, high)
     if best is None or len(best) > count:
         return None
@@ -190,8 +195,15 @@ def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int
             best, high = trial, middle
         else:
             low = middle
-    mean_s = float(_seconds(best, stops).mean())
-    return min((best, _pieces(stops, high, mean_s) or best), key=lambda pieces: _evenness(pieces, stops))
+    for limit in (high, most):
+        if _evenness(best, stops) <= EVEN:
+            break
+        trials = [_pieces(stops, limit, share * limit) or best for share in AIMED_AT]
+        even = [trial for trial in trials if _evenness(trial, stops) <= EVEN]
+        if even:
+            return min(even, key=lambda pieces: float(_seconds(pieces, stops).sum()))
+        best = min((best, *trials), key=lambda pieces: _evenness(pieces, stops))
+    return best
 
 
 def _evenness(pieces: list[tuple[int, int]], stops: _Stops) -> float:

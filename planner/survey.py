@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from planner.ground import Heights, Request, height_concerns, heights_held, over
 from planner.mission import item_count
 from planner.patterns.corridor import corridor_lines
 from planner.patterns.search import expanding_square, sector_search, side_angles
+from planner.separation import APART_M, near_misses, raised_ways
 from planner.site import Site, lay_out
 from planner.sorties import ITEMS_A_LINE, Sortie, flights_cost, split
 from planner.terrain import HeightLimits, Return, Terrain, follow, safe_return
@@ -175,7 +177,8 @@ def plan_survey(
     if terrain is not None:
         paths, returns = zip(*((flight.path, flight.homeward) for flight in flights), strict=True)
         heights = heights_held(paths, returns, terrain, home_amsl_m, spec.height_agl_m)
-    warnings = (*spec.area.warnings, *slowed, *concerns(spec, site, flights, overlap, terrain, heights))
+    found = concerns(spec, site, flights, overlap, terrain, heights) + encounters(spec, flights, motion)
+    warnings = (*spec.area.warnings, *slowed, *found)
     return SurveyPlan(
         spec=spec,
         frame=site.frame,
@@ -304,28 +307,37 @@ def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress:
 def fly_all(
     spec: SurveySpec, task: Task, choice: Choice, overhead_s: float, terrain: Terrain | None
 ) -> tuple[Flight, ...]:
-    """The choice cut into flights, none of them with more mission items than the drone holds.
+    """The choice cut into flights, none of them longer than usable or with more mission items than the drone holds.
 
-    The waypoints that the terrain needs on the lines are known beforehand; those on the ways from and to home only when a flight
-    is laid over it: as long as one has too many, the flights are cut anew for so many fewer items.
+    The waypoints that the terrain needs on the lines are known beforehand; those on the ways from and to home, and the seconds
+    that climbing takes, only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so
+    many fewer. The flights of one drone follow one another in the order of the lines, so that drones work side by side.
     """
     most = allowed = spec.drone.max_items
+    usable_s = spec.usable_s
     line_items = ITEMS_A_LINE + _waypoints_within(spec, task, choice, terrain)
     while allowed > line_items.max() + ITEMS_BESIDE:
-        sorties = split(task, choice, spec.usable_s, overhead_s, allowed, spec.drones, line_items)
-        flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
+        sorties = split(task, choice, usable_s, overhead_s, allowed, spec.drones, line_items)
+        flights = tuple(
+            fly(spec, task, sortie, number, (number - 1) * spec.drones // len(sorties) + 1, terrain)
+            for number, sortie in enumerate(sorties, 1)
+        )
         worst = max(item_count(flight, task.motion) for flight in flights)
-        if worst <= most:
+        longest_s = max(flight.duration_s for flight in flights)
+        if worst <= most and longest_s <= spec.usable_s + 0.5:
             return flights
-        allowed = min(allowed - 1, int(allowed * most / worst))
+        if worst > most:
+            allowed = min(allowed - 1, int(allowed * most / worst))
+        if longest_s > spec.usable_s:
+            usable_s *= spec.usable_s / longest_s * 0.999
     raise BadInputError(
         f"following the ground takes more waypoints on one line than the {most} mission items that {spec.drone.name} holds:"
         " plan a smaller area, or higher"
     )
 
 
-def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terrain | None) -> Flight:
-    """A sortie as a path with heights and photos."""
+def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, terrain: Terrain | None) -> Flight:
+    """A sortie as a path with heights and photos; of several drones, each has its ways from and to home at its own height."""
     motion, agl = task.motion, spec.height_agl_m
     flat, ends = _vertices(sortie)
     home_amsl_m, homeward = 0.0, None
@@ -338,12 +350,14 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terr
     points, of_line = line_photos(sortie.lines, task.trigger_m)
     photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
     ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
-    courses = sortie.lines[:, 1] - sortie.lines[:, 0]
+    courses, lines = sortie.lines[:, 1] - sortie.lines[:, 0], former[ends]
+    if spec.drones > 1:
+        path, lines = raised_ways(path, lines, drone * APART_M)
     return Flight(
         number=number,
-        drone=(number - 1) % spec.drones + 1,
+        drone=drone,
         path=path,
-        lines=former[ends],
+        lines=lines,
         photos=photos,
         course_deg=np.degrees(np.arctan2(courses[:, 0], courses[:, 1]))[of_line] % 360,
         photo_agl_m=photos[:, 2] - ground,
@@ -405,6 +419,20 @@ def concerns(
     if math.isinf(spec.usable_s) and longest > spec.drone.usable_s:
         battery = f"a battery of {spec.drone.name} {spec.drone.usable_s / 60:.0f} min with its reserve"
         found.append(f"the flight takes {longest / 60:.0f} min, {battery}: leave --endurance none out")
+    return found
+
+
+def encounters(spec: SurveySpec, flights: tuple[Flight, ...], motion: Motion) -> list[str]:
+    """Which drones come too near each other, where the first flights of all take off together, then the second ones."""
+    each = [[flight for flight in flights if flight.drone == drone] for drone in range(1, spec.drones + 1)]
+    found = []
+    for together in zip_longest(*each):
+        flown = [flight for flight in together if flight is not None]
+        for first, second, after_s in near_misses([flight.path for flight in flown], motion):
+            found.append(
+                f"flights {flown[first].number} and {flown[second].number} come near each other at the same height"
+                f" {after_s / 60:.0f} min after taking off together: let one take off some minutes later"
+            )
     return found
 
 

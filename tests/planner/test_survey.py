@@ -139,7 +139,7 @@ def test_flights_fit_the_battery_and_are_balanced(shared_data: Path, tmp_path: P
     overhead_s = plan.motion.take_off_and_land_s(spec_for(area).height_agl_m)
     one = plan_survey(spec_for(area)).flights[0].cruise_s
     assert len(durations) <= math.ceil(one / (usable_s - overhead_s - transit_s)) + 1
-    assert max(durations) / min(durations) < 1.25
+    assert max(durations) / min(durations) <= 1.10
     assert scored(plan, tmp_path)["seen1"] == 100
 
 
