@@ -52,15 +52,17 @@ class Words:
     def sentence(self, text: str) -> str:
         """The translation of a finished English sentence, such as a warning in a file.
 
-        A key with {names} stands for every sentence of its form; what stands in their places is kept, numbers in the manner of
-        the language.
+        A key with {names} stands for every sentence of its form; what stands in their places is translated in the same way, or
+        kept, numbers in the manner of the language.
         """
         if text in self._catalogue:
             return self._catalogue[text]
         for key, translated in self._catalogue.items():
             match = _pattern(key).fullmatch(text) if "{" in key else None
             if match:
-                return translated.format(**{name: self._figure(value) for name, value in match.groupdict().items()})
+                return translated.format(
+                    **{name: self._figure(self.sentence(value)) for name, value in match.groupdict().items()}
+                )
         return text
 
     def number(self, value: Any, digits: int = 0, unit: str = "") -> str:

@@ -2,10 +2,12 @@
 
 import ast
 import html
+import inspect
 import json
 import re
 import shutil
 import subprocess
+import textwrap
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
 from imagery.core.fonts import text_width
 from imagery.core.language import LANGUAGES, SHARED, Words, read_catalogue
+from planner import ground, survey
 from planner.app.commands.plan import write_plan
 from planner.area import Area
 from planner.brief import write_brief
@@ -170,18 +173,44 @@ def constants() -> set[str]:
     }
 
 
-def test_every_warning_of_the_planner_is_known() -> None:
-    drone, everything = find_drone("dji-mavic-3e"), []
-    for changes in (
-        {"gsd_cm": 4.0, "home": None, "usable_s": np.inf},
-        {"speed_m_s": 50.0, "wind_m_s": 14.0},
-        {"gsd_cm": 0.4},
-    ):
-        size = 8 if "gsd_cm" in changes and changes["gsd_cm"] == 0.4 else 60
-        everything += plan_survey(spec_of(U, size, **changes)).warnings
-    assert drone.name in " ".join(everything)
-    assert len({re.sub(r"[\d.]+", "", text) for text in everything}) >= 6
-    for text in everything:
+def warnings_of(function: Any) -> list[str]:
+    """The sentences that a function appends to its list or returns in one, with a number for each value in them."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    given = [
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
+    ]
+    given += [
+        text
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.List)
+        for text in node.value.elts
+    ]
+    return [
+        "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "7.5" for part in getattr(text, "values", [text])
+        )
+        for text in given
+    ]
+
+
+@pytest.mark.parametrize("function", [survey.pace, survey.concerns, ground.height_concerns, ground.overlap_concerns])
+def test_every_warning_of_the_planner_has_its_translation(function: Any) -> None:
+    found = warnings_of(function)
+    assert len(found) >= 3
+    for text in found:
+        for language in TRANSLATED:
+            assert Words(language).sentence(text) != text, f"imagery/core/languages/{language}.toml lacks: {text}"
+
+
+def test_warnings_of_real_plans_are_translated() -> None:
+    warnings = [
+        *plan_survey(spec_of(U, 60, gsd_cm=4.0, home=None, usable_s=np.inf)).warnings,
+        *plan_survey(spec_of(U, 60, speed_m_s=50.0, wind_m_s=14.0)).warnings,
+    ]
+    assert len({re.sub(r"[\d.]+", "", text) for text in warnings}) >= 5
+    for text in warnings:
         for language in TRANSLATED:
             assert Words(language).sentence(text) != text, text
 
