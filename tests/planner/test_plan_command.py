@@ -35,7 +35,7 @@ def test_a_plan_writes_all_its_files(area: Path, tmp_path: Path) -> None:
     assert flights > 1
     names = {path.name for path in (tmp_path / "plan").iterdir()}
     expected = {f"flight-{n:02d}.{suffix}" for n in range(1, flights + 1) for suffix in ("plan", "waypoints")}
-    assert names == {"plan.geojson", "summary.json", *expected}
+    assert names == {"plan.geojson", "summary.json", "overlap.tif", "overlap.png", *expected}
     for number in range(1, flights + 1):
         mission = qgc_plan.read(tmp_path / f"plan/flight-{number:02d}.plan")
         assert mission.items == waypoints.read(tmp_path / f"plan/flight-{number:02d}.waypoints").items
@@ -71,6 +71,20 @@ def test_bad_options_end_with_one_line_and_write_nothing(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "plan").exists()
+
+
+def test_what_cannot_be_read_or_written_is_told_before_planning(area: Path, tmp_path: Path) -> None:
+    """Neither a bad elevation model nor an output that is in the way waits for the routes."""
+    (tmp_path / "dem.tif").write_bytes(b"nothing")
+    (tmp_path / "file").write_text("in the way")
+    for options, words in (
+        (["-o", tmp_path / "plan", "--dem", tmp_path / "dem.tif"], "not a readable elevation model"),
+        (["-o", tmp_path / "file"], "choose another output"),
+    ):
+        done = run(area, *options)
+        assert done.returncode == 2
+        assert words in done.stderr and "routes" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_planning_does_not_load_what_it_does_not_need(area: Path, tmp_path: Path) -> None:
