@@ -54,7 +54,8 @@ class SurveySpec:
     usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation files or folders, none for
     flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may end
     a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade: building_height_m;
-    distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed.
+    distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed; of a search:
+    sweep_width_m, None for what a photo sees across; searched: coverage factors of earlier searches of the same area.
     """
 
     area: Area
@@ -80,6 +81,8 @@ class SurveySpec:
     building_height_m: float | None = None
     distance_m: float | None = None
     heights_m: tuple[float, ...] = ()
+    sweep_width_m: float | None = None
+    searched: tuple[float, ...] = ()
 
     @property
     def height_agl_m(self) -> float:
@@ -222,6 +225,13 @@ def check(spec: SurveySpec) -> None:
     require(0 <= spec.clearance_m <= 10_000, f"a clearance of {spec.clearance_m:g} m", "0 or more metres")
     require(0 <= spec.wind_m_s < 60, f"a wind of {spec.wind_m_s:g} m/s", "0 to 60")
     require(spec.usable_s > 0, f"an endurance of {spec.usable_s / 60:g} minutes", "minutes above 0, or none")
+    width = spec.sweep_width_m
+    require(width is None or 0 < width <= 10_000, f"a sweep width of {width} m", "metres above 0")
+    require(
+        all(0 < c <= 100 for c in spec.searched),
+        f"earlier coverage {spec.searched}",
+        "coverage factors above 0, as 0.8,1",
+    )
     require(1 <= spec.drones <= 100, f"a fleet of {spec.drones} drones", "1 to 100")
 
 

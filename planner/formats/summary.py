@@ -13,7 +13,7 @@ from imagery.core.errors import BadInputError
 from planner.area import Area
 from planner.drone import Drone
 from planner.ground import effective_overlap, views_asked
-from planner.patterns.search import probability_of_detection
+from planner.patterns.search import cumulative_probability, probability_of_detection
 from planner.survey import SurveyPlan, SurveySpec
 
 __all__ = ["figures", "read_request"]
@@ -85,6 +85,8 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec
         building_height_m=_number(request["building_height_m"]),
         distance_m=_number(request["distance_m"]),
         heights_m=tuple(float(height) for height in request["heights_m"]),
+        sweep_width_m=_number(request["sweep_width_m"]),
+        searched=tuple(float(coverage) for coverage in request["searched"]),
     )
 
 
@@ -111,6 +113,8 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
         "building_height_m": spec.building_height_m,
         "distance_m": spec.distance_m,
         "heights_m": list(spec.heights_m),
+        "sweep_width_m": spec.sweep_width_m,
+        "searched": list(spec.searched),
     }
 
 
@@ -154,8 +158,16 @@ def _search(plan: SurveyPlan) -> dict[str, Any]:
     """What a search pattern is worth; nothing for surveys."""
     if plan.spec.pattern not in SEARCHES:
         return {}
-    coverage, probability = probability_of_detection(plan.spec.footprint_m[0], plan.spacing_m)
-    return {"search": {"coverage_factor": round(coverage, 3), "probability_of_detection": round(probability, 3)}}
+    width_m = plan.spec.sweep_width_m or plan.spec.footprint_m[0]
+    coverage, probability = probability_of_detection(width_m, plan.spacing_m)
+    found = {
+        "sweep_width_m": round(width_m, 2),
+        "coverage_factor": round(coverage, 3),
+        "probability_of_detection": round(probability, 3),
+    }
+    if plan.spec.searched:
+        found["cumulative_probability"] = round(cumulative_probability((*plan.spec.searched, coverage)), 3)
+    return {"search": found}
 
 
 def _number(value: float | None) -> float | None:

@@ -4,12 +4,13 @@ The parallel sweep and the creeping line are sweeps of planner.coverage.sweep al
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["expanding_square", "probability_of_detection", "sector_search", "side_angles"]
+__all__ = ["cumulative_probability", "expanding_square", "probability_of_detection", "sector_search", "side_angles"]
 
 SECOND_PASS_DEG = 30.0
 
@@ -65,3 +66,8 @@ def probability_of_detection(sweep_width_m: float, spacing_m: float, passes: int
     """Coverage factor C = W / S, and the probability 1 - exp(-C) of detecting what is there, cumulated over passes."""
     coverage = sweep_width_m / spacing_m
     return coverage, 1 - math.exp(-coverage) ** passes
+
+
+def cumulative_probability(coverages: Iterable[float]) -> float:
+    """The probability of detection after several searches with these coverage factors: 1 - product of (1 - POD)."""
+    return 1 - math.prod(math.exp(-coverage) for coverage in coverages)

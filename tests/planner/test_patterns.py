@@ -12,8 +12,15 @@ from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
 from planner.area import Area, read_corridor
 from planner.drone import find_drone
+from planner.formats.summary import figures
 from planner.patterns.corridor import corridor_lines
-from planner.patterns.search import expanding_square, probability_of_detection, sector_search, side_angles
+from planner.patterns.search import (
+    cumulative_probability,
+    expanding_square,
+    probability_of_detection,
+    sector_search,
+    side_angles,
+)
 from planner.survey import SurveySpec, plan_survey
 from tests.planner.nasty import to_degrees
 
@@ -60,6 +67,17 @@ def test_what_a_search_is_worth() -> None:
     assert coverage == 1
     assert probability == pytest.approx(1 - math.exp(-1))
     assert probability_of_detection(50.0, 100.0, passes=2)[1] == pytest.approx(1 - math.exp(-1))
+
+
+def test_searches_add_up() -> None:
+    """Coverage 0.5 twice finds as much as 1 once; half is found at a coverage of ln 2."""
+    assert cumulative_probability([0.5, 0.5]) == pytest.approx(1 - math.exp(-1))
+    assert cumulative_probability([math.log(2)]) == pytest.approx(0.5)
+    assert cumulative_probability([]) == 0
+    asked = spec(Area("block", to_degrees(BLOCK)), "parallel", sweep_width_m=30.0, searched=(1.0,))
+    search = figures(plan_survey(asked))["search"]
+    assert search["coverage_factor"] == pytest.approx(30 / 31.68, abs=0.01)
+    assert search["cumulative_probability"] == pytest.approx(1 - math.exp(-1 - 30 / 31.68), abs=0.01)
 
 
 def test_sides() -> None:

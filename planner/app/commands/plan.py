@@ -64,6 +64,12 @@ def run_command(
     heights: Annotated[
         str | None, typer.Option(help="Orbit, facade: heights of the rounds above the building's ground, as 15,25.")
     ] = None,
+    sweep_width: Annotated[
+        float | None, typer.Option("--sweep-width", help="Searches: sweep width in m; else what a photo sees across.")
+    ] = None,
+    searched: Annotated[
+        str | None, typer.Option(help="Searches: coverage factors of earlier searches of the area, as 0.8,1.")
+    ] = None,
     formats: Annotated[str, typer.Option(help=f"Mission formats, of: {', '.join(FORMATS)}.")] = "plan,waypoints",
 ) -> dict[str, Any]:
     """Plan a survey of an area: plan.geojson, summary.json and a mission per flight."""
@@ -105,7 +111,9 @@ def run_command(
         height_frame=frame.strip().lower(),
         building_height_m=building_height,
         distance_m=distance,
-        heights_m=_heights(heights),
+        heights_m=_numbers("heights", heights, "metres above the ground of the building, as 15,25"),
+        sweep_width_m=sweep_width,
+        searched=_numbers("searched", searched, "coverage factors, as 0.8,1"),
     )
     check_writable(out)
     plan = plan_survey(spec, run.progress)
@@ -200,6 +208,13 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
         f" {result['photos']} photos, {result['length_m'] / 1000:.1f} km,"
         f" {result['duration_s'] / 60:.1f} min (longest {result['longest_flight_s'] / 60:.1f} min)"
     )
+    if search := result.get("search"):
+        cumulative = search.get("cumulative_probability")
+        after = "" if cumulative is None else f"; with the earlier searches {cumulative * 100:.0f} %"
+        run.say(
+            f"coverage factor {search['coverage_factor']:.2f}: probability of detection"
+            f" {search['probability_of_detection'] * 100:.0f} %{after}"
+        )
     seen = "walls" if plan.spec.pattern in ("orbit", "facade") else "area"
     run.say(f"seen by a photo: {result['seen1']:.2f} % of the {seen}; by five or more: {result['seen5']:.2f} %")
     names = "flight-01" if len(plan.flights) == 1 else f"flight-01 to flight-{len(plan.flights):02d}"
@@ -274,11 +289,11 @@ def _angle(text: str) -> float | None:
     return value
 
 
-def _heights(text: str | None) -> tuple[float, ...]:
+def _numbers(name: str, text: str | None, instead: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in (text or "").split(",") if part.strip())
     except ValueError:
-        raise BadInputError(f"heights {text!r}: give metres above the ground of the building, as 15,25") from None
+        raise BadInputError(f"{name} {text!r}: give {instead}") from None
 
 
 def _wind(text: str | None) -> tuple[float, float]:
