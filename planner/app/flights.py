@@ -1,12 +1,14 @@
 """Reading the FLIGHT argument of the commands that fly."""
 
+import json
 import re
 from pathlib import Path
 
 from imagery.core.errors import BadInputError
+from planner.link.ground import Ground
 from planner.mission import Mission
 
-__all__ = ["flight_number", "read_flight"]
+__all__ = ["flight_number", "ground_beside", "read_flight"]
 
 
 def read_flight(path: Path) -> Mission:
@@ -20,6 +22,25 @@ def read_flight(path: Path) -> Mission:
     if reader is None:
         raise BadInputError(f"{path}: not a flight; give a .plan or a .waypoints file")
     return reader(path)
+
+
+def ground_beside(path: Path) -> Ground | None:
+    """The ground's heights under the photos in the plan.geojson beside a flight; None where there is none or it knows none."""
+    plan = path.parent / "plan.geojson"
+    if not plan.is_file():
+        return None
+    try:
+        features = json.loads(plan.read_text(encoding="utf-8"))["features"]
+        places = [
+            (*feature["geometry"]["coordinates"][:2], known["height_amsl_m"] - known["height_agl_m"])
+            for feature in features
+            if (known := feature["properties"]).get("kind") == "photo" and known.get("height_agl_m") is not None
+        ]
+        home = next(feature for feature in features if feature["properties"].get("kind") == "home")
+        (lon, lat, *_), home_amsl_m = home["geometry"]["coordinates"], home["properties"].get("height_amsl_m")
+    except (ValueError, KeyError, TypeError, StopIteration, OSError):
+        return None  # the flight itself is in its own file
+    return Ground.around(lat, lon, places, home_amsl_m) if places and home_amsl_m is not None else None
 
 
 def flight_number(path: Path) -> int:

@@ -4,6 +4,7 @@ Nothing here ever commands the vehicle because the program is interrupted: a mis
 by its own failsafe settings, which the message names.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import Any
 from imagery.core.errors import BadInputError, LinkError
 from imagery.core.photolog import PhotoRecord, read_photo_log
 from imagery.core.progress import SILENT, Progress
+from planner.link.ground import Ground
 from planner.link.lostlink import LostLink
 from planner.link.preflight import Check, Verdict, preflight
 from planner.link.recorder import PhotoRecorder
 from planner.link.resume import missing
 from planner.link.status import Status, request_streams, status, vehicle_time_s
+from planner.link.storage import normalised, wire_items
 from planner.link.tlog import TelemetryLog
 from planner.link.transfer import upload_mission
 from planner.link.triggers import planned_photos
@@ -81,6 +84,7 @@ def fly(
     flight: int = 1,
     survey: Mission | None = None,
     taken: tuple[PhotoRecord, ...] = (),
+    ground: Ground | None = None,
     allow_real: bool = False,
     system: int | None = None,
     signing_key: Path | None = None,
@@ -94,7 +98,8 @@ def fly(
 
     `confirm` is asked once, after preflight and upload and just before arming; `on_checks` gets the preflight's table, `on_event`
     the status several times a second. A vehicle that is not simulated is only armed with `allow_real`. With `survey`, the mission
-    is the rest of that one: the log is continued, and photos `taken` that it does not hold count too. Raises LinkError when the
+    is the rest of that one: the log is continued, and photos `taken` that it does not hold count too. `ground`: the ground's
+    heights, where the plan knows them. Raises LinkError when the
     vehicle refuses, the link fails for longer than `lost_timeout_s`, or a preflight check fails; BadInputError for a mission that
     cannot be sent and, without `survey`, for a photo log that holds this flight already.
     """
@@ -114,12 +119,13 @@ def fly(
             raise LinkError(f"{url} is a real vehicle (it has no SIM_SPEEDUP): give --arm to let this program arm it")
         request_streams(vehicle)
         with progress.stage("preflight") as _:
-            checks = tuple(preflight(vehicle, mission, wait_s=ready_timeout_s))
+            checks = tuple(preflight(vehicle, mission, wait_s=ready_timeout_s, ground=ground))
         on_checks(checks)
         failed = [check for check in checks if check.verdict is Verdict.FAIL]
         if failed:
             raise LinkError(f"not ready to fly: {failed[0].name}: {failed[0].finding}; {failed[0].advice}")
-        upload_mission(vehicle, mission, progress)
+        upload_mission(vehicle, mission, progress)  # reads back and compares
+        progress.note(f"the mission on the vehicle equals the plan: {fingerprint(mission)}")
         lost_link = LostLink.of(vehicle)
         if not confirm():
             left = photos_missing(survey or mission, [*taken, *flight_photos(photo_log, flight)])
@@ -146,6 +152,12 @@ def flight_photos(path: Path, flight: int) -> list[PhotoRecord]:
         return []
     records = [record for record in read_photo_log(path) if record.flight in (flight, None)]
     return sorted(records, key=lambda record: record.seq or 0)
+
+
+def fingerprint(mission: Mission) -> str:
+    """A short hash of everything that is put on the vehicle, as it is stored there: equal for equal missions."""
+    stored = [[normalised(kind, item) for item in items] for kind, items in wire_items(mission).items()]
+    return hashlib.sha256(repr(stored).encode()).hexdigest()[:12]
 
 
 def photos_missing(survey: Mission, taken: Sequence[PhotoRecord]) -> int:

@@ -5,16 +5,19 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import shapely
 
 from imagery.core.frame import LocalFrame
+from planner.link.airspace import Airspace
+from planner.link.ground import Ground, ways_home
 from planner.link.lostlink import LostLink
-from planner.link.triggers import planned_photos
+from planner.link.triggers import flown_path, planned_photos
 from planner.link.vehicle import Vehicle
-from planner.mission import FencePolygon, Mission, is_flown_to
+from planner.link.wayleft import WayLeft
+from planner.mission import Mission
 
 __all__ = ["Check", "Verdict", "preflight"]
 
@@ -23,6 +26,9 @@ _EKF_STATUS = 193
 _EKF_POSITION, _EKF_NO_POSITION = 0x210, 0x80  # flags: absolute or predicted to be; held constant for want of one
 _FARTHEST_HOME_M = 50.0
 _RUN_PREARM_CHECKS = 401
+_ENDURANCE_S, _RESERVE_PERCENT, _FULL_PERCENT = 25 * 60.0, 20, 95
+_ALTITUDE_FENCE, _CIRCLE_FENCE, _POLYGON_FENCE = 1, 2, 4  # bits of FENCE_TYPE
+_CLEARANCE_M = 15.0
 
 
 class Verdict(enum.StrEnum):
@@ -43,18 +49,25 @@ class Check:
     advice: str = ""
 
 
-def preflight(vehicle: Vehicle, mission: Mission, *, wait_s: float = 120.0) -> Iterator[Check]:
-    """Check a vehicle against a mission; waits up to `wait_s` for it to become ready after switching on."""
+def preflight(
+    vehicle: Vehicle, mission: Mission, *, wait_s: float = 120.0, ground: Ground | None = None
+) -> Iterator[Check]:
+    """Check a vehicle against a mission; waits up to `wait_s` for it to become ready after switching on.
+
+    `ground`: the ground's heights as the plan knows them.
+    """
     if vehicle.state.armed:
         yield Check("disarmed", Verdict.FAIL, "the vehicle is armed, perhaps flying", "land and disarm it first")
         return
     yield _readiness(vehicle, wait_s)
     yield _gps(vehicle)
-    yield _battery(vehicle)
+    yield _battery(vehicle, mission)
     yield _home(vehicle, mission)
     yield _camera(vehicle, mission)
     yield _fence(vehicle, mission)
-    yield _way_home(vehicle, mission)
+    yield _way_home(vehicle, mission, ground)
+    yield _terrain(mission, ground)
+    yield _failsafes(vehicle)
     yield _wind(vehicle)
     yield _lost_link(vehicle)
 
@@ -93,15 +106,30 @@ def _gps(vehicle: Vehicle) -> Check:
     return Check("GPS", Verdict.PASS, found)
 
 
-def _battery(vehicle: Vehicle) -> Check:
+def _battery(vehicle: Vehicle, mission: Mission) -> Check:
+    """The charge against what the flight takes of a battery that lasts as long as most survey drones' do."""
+    flight_s = WayLeft(mission).whole_s
     battery = vehicle.state.battery
     if battery is None or battery.level is None or battery.level < 0:
-        return Check("battery", Verdict.WARN, "its level is not known", "check it by hand")
-    found = f"{battery.level} %, {battery.voltage:.1f} V"
-    if battery.level < 50:
-        return Check("battery", Verdict.FAIL, found, "put in a full battery")
-    if battery.level < 90:
-        return Check("battery", Verdict.WARN, found, "a full battery is better")
+        return Check(
+            "battery", Verdict.WARN, f"its level is not known; the flight takes {flight_s / 60:.0f} min", "look at it"
+        )
+    needed = round(100 * flight_s / _ENDURANCE_S) + _RESERVE_PERCENT
+    found = f"{battery.level} %, {battery.voltage:.1f} V; the flight takes about {flight_s / 60:.0f} min"
+    if battery.level < min(needed, _FULL_PERCENT):
+        return Check(
+            "battery",
+            Verdict.FAIL,
+            f"{found}, or {needed} % with a reserve of {_RESERVE_PERCENT} %",
+            "put in a full battery",
+        )
+    if needed > _FULL_PERCENT:
+        return Check(
+            "battery",
+            Verdict.WARN,
+            found,
+            "does it last so long? If the flight ends early, `resume` flies the rest",
+        )
     return Check("battery", Verdict.PASS, found)
 
 
@@ -112,7 +140,7 @@ def _home(vehicle: Vehicle, mission: Mission) -> Check:
     frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
     away = _distance(frame, place.lon, place.lat)
     found = f"{away:.0f} m from the planned home"
-    points = _points(mission)
+    points = [point[:2] for point in flown_path(mission).points[1:]]
     if away > _FARTHEST_HOME_M and points:
         here = np.array(frame.to_local(place.lon, place.lat))
         nearest = min(float(np.hypot(*(np.array(point) - here))) for point in points)
@@ -130,68 +158,96 @@ def _camera(vehicle: Vehicle, mission: Mission) -> Check:
         return Check("camera", Verdict.FAIL, "CAM1_TYPE is 0: no photo would be taken", "set CAM1_TYPE to 1 and reboot")
     if kind is None:
         return Check("camera", Verdict.WARN, "CAM1_TYPE is not known", "check that the camera is triggered")
-    return Check("camera", Verdict.PASS, f"CAM1_TYPE {kind:.0f}")
+    shortest_s = min((i.p1 for i in mission.items if i.command == 206 and i.p1 > 0), default=math.inf) / _speed(mission)
+    pause_s = vehicle.parameter("CAM1_INTRVAL_MIN", tries=3) or 0.0
+    if pause_s > shortest_s:
+        finding = f"CAM1_INTRVAL_MIN {pause_s:g} s is longer than the {shortest_s:.1f} s between photos"
+        return Check("camera", Verdict.FAIL, finding, "fly slower (--speed), or lower it if the camera is faster")
+    outside = (
+        "" if vehicle.parameter("CAM_AUTO_ONLY", tries=3) else "; CAM_AUTO_ONLY 0: photos go on outside of the mission"
+    )
+    return Check("camera", Verdict.PASS, f"CAM1_TYPE {kind:.0f}{outside}")
 
 
 def _fence(vehicle: Vehicle, mission: Mission) -> Check:
-    if not mission.fence:
-        return Check("fence", Verdict.WARN, "the mission has no fence", "plan with one where others may be near")
-    stay_in, stay_out = _fence_shapes(mission)
-    path = shapely.LineString([(0.0, 0.0), *_points(mission), (0.0, 0.0)])
-    if not stay_in.covers(path) or stay_out.intersects(path):
-        return Check("fence", Verdict.FAIL, "the path leaves the fence", "plan again, or widen the fence")
+    points = flown_path(mission).points
+    farthest, highest = max(math.hypot(*point[:2]) for point in points), max(point[2] for point in points)
+    if mission.fence:
+        space = Airspace.of(mission)
+        if not all(bool(space.allows(a, [b])[0]) for a, b in pairwise([*points, points[0]])):
+            return Check("fence", Verdict.FAIL, "the path leaves the fence", "plan again, or widen the fence")
+    kinds = int(vehicle.parameter("FENCE_TYPE", tries=3) or 0)
     if not vehicle.parameter("FENCE_ENABLE"):
         return Check("fence", Verdict.WARN, "the fence is switched off", "set FENCE_ENABLE to 1")
+    for bit, name, needed in ((_ALTITUDE_FENCE, "FENCE_ALT_MAX", highest), (_CIRCLE_FENCE, "FENCE_RADIUS", farthest)):
+        limit = vehicle.parameter(name, tries=3)
+        if kinds & bit and limit is not None and limit < needed:
+            return Check(
+                "fence", Verdict.FAIL, f"{name} {limit:g} m, but the mission needs {needed:.0f} m", f"set {name} higher"
+            )
+    if not mission.fence:
+        return Check("fence", Verdict.WARN, "the mission has no fence", "plan with one where others may be near")
+    if not kinds & _POLYGON_FENCE:
+        return Check("fence", Verdict.WARN, f"FENCE_TYPE {kinds} leaves the polygons out", "add 4 to FENCE_TYPE")
     return Check("fence", Verdict.PASS, "on, and the mission is inside")
 
 
-def _way_home(vehicle: Vehicle, mission: Mission) -> Check:
-    """A failsafe flies straight home, from anywhere, at RTL_ALT or higher."""
+def _way_home(vehicle: Vehicle, mission: Mission, ground: Ground | None) -> Check:
+    """A failsafe flies straight to the home or the nearest rally point, from anywhere, at RTL_ALT or higher."""
     name = "way home"
-    points = _points(mission)
-    if not points:
+    rtl_alt, limit_km = vehicle.parameter("RTL_ALT"), vehicle.parameter("RALLY_LIMIT_KM", tries=3)
+    height = None if rtl_alt is None else rtl_alt / 100
+    ways = ways_home(mission, (limit_km or 0.0) * 1000)
+    if not ways:
         return Check(name, Verdict.WARN, "the mission has no waypoints")
-    stay_in, stay_out = _fence_shapes(mission)
-    bad = 0
-    for point in points:
-        way = shapely.LineString([point, (0.0, 0.0)])
-        bad += int(not stay_in.covers(way) or stay_out.intersects(way))
+    space = Airspace.of(mission)
+    bad = sum(not space.allows(a, [b])[0] for a, b in ways)
     if bad:
         return Check(
             name,
             Verdict.WARN,
-            f"straight home from {bad} of {len(points)} waypoints leaves the fence or crosses a no-fly zone",
+            f"straight home from {bad} of {len(ways)} places of the path leaves the fence or crosses a no-fly zone",
             "keep in sight of it, add rally points, or take off from another place",
         )
-    height = vehicle.parameter("RTL_ALT")
-    at = "" if height is None else f", at {height / 100:.0f} m or higher"
-    return Check(name, Verdict.PASS, f"free from every waypoint{at}")
+    if ground is not None and height is not None:
+        least = min(ground.clearance_m((*a[:2], max(a[2], height)), (*b[:2], max(a[2], height))) for a, b in ways)
+        if least < _CLEARANCE_M:
+            finding = f"only {least:.0f} m above the ground on the way home at RTL_ALT {height:.0f} m"
+            return Check(
+                name, Verdict.FAIL, finding, f"set RTL_ALT to {100 * math.ceil(height + _CLEARANCE_M - least)} (cm)"
+            )
+    at = "" if height is None else f", at {height:.0f} m or higher"
+    return Check(name, Verdict.PASS, f"free from everywhere on the path{at}")
 
 
-def _fence_shapes(mission: Mission) -> tuple[shapely.Geometry, shapely.Geometry]:
-    """Where the fence lets the vehicle be (everywhere without an inclusion) and where not; local metres around the home."""
-    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
-    stay_in: shapely.Geometry = shapely.box(-1e6, -1e6, 1e6, 1e6)
-    stay_out: shapely.Geometry = shapely.Polygon()
-    for part in mission.fence:
-        if isinstance(part, FencePolygon):
-            lat, lon = np.array(part.vertices).T
-            shape = shapely.Polygon(np.column_stack(frame.to_local(lon, lat))).buffer(0)
-        else:
-            east, north = frame.to_local(part.lon_deg, part.lat_deg)
-            shape = shapely.Point(float(east), float(north)).buffer(part.radius_m)
-        if part.inclusion:
-            stay_in = stay_in.intersection(shape)
-        else:
-            stay_out = stay_out.union(shape)
-    return stay_in, stay_out
+def _terrain(mission: Mission, ground: Ground | None) -> Check:
+    if ground is None:
+        return Check(
+            "terrain", Verdict.WARN, "the plan knows no ground heights", "plan with --dem where the ground is not flat"
+        )
+    points = flown_path(mission).points[1:]
+    least = min((ground.clearance_m(a, b) for a, b in pairwise(points)), default=math.inf)
+    if not math.isfinite(least):
+        return Check("terrain", Verdict.WARN, "no ground height is known near the path", "plan again with --dem")
+    found = f"{least:.0f} m or more above the planned ground"
+    if least < _CLEARANCE_M:
+        return Check("terrain", Verdict.FAIL, found, "plan again with --dem, or higher")
+    return Check("terrain", Verdict.PASS, found)
 
 
-def _points(mission: Mission) -> list[tuple[float, float]]:
-    """The mission's places in local metres around the home."""
-    frame = LocalFrame(mission.home.lon_deg, mission.home.lat_deg)
-    places = [frame.to_local(item.lon_deg, item.lat_deg) for item in mission.items if is_flown_to(item) and item.x]
-    return [(float(east), float(north)) for east, north in places]
+def _failsafes(vehicle: Vehicle) -> Check:
+    """What the vehicle does by itself when its battery or its remote control fails."""
+    off = [
+        f"{name} 0: {what}"
+        for name, what in (
+            ("BATT_FS_LOW_ACT", "it flies on with a low battery"),
+            ("FS_THR_ENABLE", "it flies on without its remote control"),
+        )
+        if vehicle.parameter(name, tries=3) == 0
+    ]
+    if off:
+        return Check("failsafes", Verdict.WARN, "; ".join(off), "set them to 2 and 1: return and land")
+    return Check("failsafes", Verdict.PASS, "low battery and lost remote control are acted on")
 
 
 def _wind(vehicle: Vehicle) -> Check:
@@ -209,6 +265,10 @@ def _lost_link(vehicle: Vehicle) -> Check:
     if settings.enable is None:
         return Check("lost link", Verdict.WARN, "FS_GCS_ENABLE is not known", "check the failsafe settings")
     return Check("lost link", Verdict.PASS, str(settings))
+
+
+def _speed(mission: Mission) -> float:
+    return mission.speed_m_s if mission.speed_m_s > 0 else 10.0
 
 
 def _distance(frame: LocalFrame, lon: float, lat: float) -> float:

@@ -10,6 +10,7 @@ from planner.mission import Mission
 
 __all__ = ["WayLeft"]
 
+_USUAL_M_S, _ACCELERATION_M_S2, _CLIMB_M_S = 8.0, 2.5, 2.5
 _DESCENT_M_S = 1.0  # the mean of ArduCopter's default descent with its slow last metres
 
 
@@ -23,6 +24,14 @@ class WayLeft:
         self._after = [*list(accumulate(legs[::-1]))[::-1], 0.0]  # from each point to the end
         self._plane, self._points, self._items = path.plane, points, path.items
         self._speed_m_s = mission.speed_m_s
+
+    @property
+    def whole_s(self) -> float:
+        """Seconds of the whole mission, with its climb, a stop at every point, and the descent."""
+        speed = self._speed_m_s if self._speed_m_s > 0 else _USUAL_M_S
+        height = max(point[2] for point in self._points)
+        stops = len(self._points) * speed / _ACCELERATION_M_S2
+        return self._after[0] / speed + stops + height / _CLIMB_M_S + height / _DESCENT_M_S
 
     def seconds(self, vehicle: Vehicle) -> float | None:
         """Seconds until the landing at the planned speed (or the present one); None outside of a mission."""
