@@ -28,6 +28,7 @@ __all__ = ["Stretch", "rest_of"]
 _FENCE_MARGIN_M = 5.0  # of short cuts; the original path may pass closer
 _LEVEL_M = 0.5
 _NOT_SETTINGS = frozenset({DO_SET_CAM_TRIGG_DIST, 203, 2000, 2001, 112, 114, 189})  # triggers, delays, land start
+_TRIGGER_OFF = MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION)
 _FIRST_DO = 100  # commands from here on fly nowhere
 
 
@@ -168,6 +169,7 @@ class _Rest:
         takeoff = self._item(number)
         higher = max(hops[0].height_m - self._start.at[2], 0.0) if hops else 0.0
         yield replace(takeoff, z=round(takeoff.z + higher, 2))
+        yield _TRIGGER_OFF  # the interrupted flight may have left it on
 
     def _photographed(self, run: Run, begin: _Spot, end: _Spot) -> Iterator[MissionItem]:
         """A stretch: a photo at its beginning, every so many metres, and at its end; or a single shot."""

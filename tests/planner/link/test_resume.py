@@ -140,7 +140,7 @@ def test_a_break_is_resumed_one_photo_before_it_and_no_line_is_flown_twice() -> 
     again = planned_photos(rest)
     assert metres(again[:2]) == pytest.approx(metres(planned[14:16]), abs=0.05)
     assert len(again) <= len(planned) - 14 + 3  # and one at the end of each line
-    assert [item.command for item in rest.items][:3] == [22, 16, 178]
+    assert [item.command for item in rest.items][:4] == [22, 206, 16, 178]
     assert rest.items[-1].command == 20
     assert rest.fence == mission.fence
     assert rest.rally == mission.rally
