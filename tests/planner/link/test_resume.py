@@ -164,8 +164,8 @@ def test_ways_between_stretches_keep_to_the_fence_and_to_the_heights(lost: set[i
     mission = terrain_following()
     planned = planned_photos(mission)
     rest = remaining(mission, logged([photo for k, photo in enumerate(planned) if k not in lost]))
-    if rest is None:  # the photo before a line's end, whose neighbours are close enough
-        assert len(lost) == 1
+    if rest is None:  # only photos just before a line's end, whose neighbours are close enough
+        assert all(k % 16 == 14 for k in lost)
         return
     path = flown_path(rest).points
     zone = shapely.box(30, 40, 45, 140)
