@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from planner.link.airspace import Airspace
 from planner.link.triggers import Path, Point, Run, flown_path, photo_runs
 from planner.mission import (
+    DO_CHANGE_SPEED,
     DO_SET_CAM_TRIGG_DIST,
     FRAME_GLOBAL,
     FRAME_GLOBAL_RELATIVE,
@@ -85,7 +86,7 @@ class _Rest:
         self._runs = photo_runs(mission)
         self._path, self._ending = _without_ending(flown_path(mission), mission.items)
         self._free = Airspace.of(mission, _FENCE_MARGIN_M)
-        self._set: dict[int, MissionItem] = {}
+        self._set: dict[tuple[int, float], MissionItem] = {}
         first = int(len(self._path.points) > 1 and self._item(1).command == NAV_TAKEOFF)
         self._start = _Spot(self._path.points[first], first)
         self._returns = bool(self._ending) and self._ending[0].command == NAV_RETURN_TO_LAUNCH
@@ -102,6 +103,7 @@ class _Rest:
             yield from self._photographed(run, begin, end)
             here = end
         yield from self._to_the_end(here)
+        yield from self._settings(len(self._items) - len(self._ending) + 1)
         yield from self._ending
 
     # --- the ways
@@ -192,13 +194,13 @@ class _Rest:
 
     def _settings(self, number: int) -> Iterator[MissionItem]:
         """What the original mission has set before an item and is not in force here yet."""
-        wanted: dict[int, MissionItem] = {}
+        wanted: dict[tuple[int, float], MissionItem] = {}
         for item in self._items[: number - 1]:
             if item.command >= _FIRST_DO and item.command not in _NOT_SETTINGS:
-                wanted[item.command] = item
-        for command, item in wanted.items():
-            if self._set.get(command) != item:
-                self._set[command] = item
+                wanted[item.command, item.p1 if item.command == DO_CHANGE_SPEED else 0.0] = item
+        for what, item in wanted.items():
+            if self._set.get(what) != item:
+                self._set[what] = item
                 yield item
 
     def _waypoint(self, spot: _Spot, height_m: float, hold_s: float = 0.0) -> MissionItem:
