@@ -82,7 +82,9 @@ def split(
     if len(fewest) == drones == 1:
         return [_sortie(task, choice, cut, *fewest[0])]
     count = math.ceil(len(fewest) / drones) * drones
-    found = [(pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, usable_s)) is not None]
+    found = [
+        (pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, usable_s, drones)) is not None
+    ]
     if not found:
         found = [(fewest, cut)]
     pieces, stops = found[0] if _evenness(*found[0]) <= EVEN else min(found, key=lambda pair: _evenness(*pair))
@@ -177,11 +179,11 @@ def _pieces(stops: _Stops, budget_s: float, target_s: float = 0.0) -> list[tuple
     return pieces[::-1]
 
 
-def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int]] | None:
+def _balanced(stops: _Stops, count: int, budget_s: float, drones: int) -> list[tuple[int, int]] | None:
     """At most `count` flights with the shortest longest one, or None where `budget_s` does not suffice.
 
-    Where they are uneven, because some parts lie farther from home than others, the longest may become longer within the budget
-    to even them: of all that are even enough, those that take the least time together.
+    Where they are uneven, because some parts lie farther from home than others, the longest of a single drone may become longer
+    within the budget to even them: of all that are even enough, those that take the least time together.
     """
     most = high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + stops.pause_s) + 1.0)
     best = _pieces(stops, high)
@@ -195,10 +197,11 @@ def _balanced(stops: _Stops, count: int, budget_s: float) -> list[tuple[int, int
             best, high = trial, middle
         else:
             low = middle
-    for limit in (high, most):
+    for limit in (high, most) if drones == 1 else (high,):
         if _evenness(best, stops) <= EVEN:
             break
         trials = [_pieces(stops, limit, share * limit) or best for share in AIMED_AT]
+        trials = [trial for trial in trials if len(trial) == len(best)]
         even = [trial for trial in trials if _evenness(trial, stops) <= EVEN]
         if even:
             return min(even, key=lambda pieces: float(_seconds(pieces, stops).sum()))

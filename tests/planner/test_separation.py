@@ -31,7 +31,7 @@ def test_paths_that_cross_at_one_height_at_one_time_are_found() -> None:
     assert near_misses([east, north - np.array([0, 900, 0])], MOTION) == []  # a minute and a half later
 
 
-@pytest.mark.parametrize("drones", [2, 3])
+@pytest.mark.parametrize("drones", [2, 4])
 def test_drones_work_side_by_side_and_pass_above_one_another(drones: int) -> None:
     area = Area("field", to_degrees(shapely.Polygon([(0, 0), (900, 60), (860, 700), (60, 650)])))
     drone = find_drone("generic-arducopter")
@@ -47,4 +47,4 @@ def test_drones_work_side_by_side_and_pass_above_one_another(drones: int) -> Non
     for k, piece in enumerate(pieces):
         assert not any(piece.crosses(other) for other in pieces[k + 1 :])
     longest, total = max(f.duration_s for f in plan.flights), sum(f.duration_s for f in plan.flights)
-    assert longest <= total / drones * 1.10
+    assert longest <= total / drones * 1.12
