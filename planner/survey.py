@@ -335,7 +335,7 @@ def fly_all(
         worst = max(item_count(flight, task.motion) for flight in flights)
         longest_s = max(flight.duration_s for flight in flights)
         if worst <= most and longest_s <= spec.usable_s + 0.5:
-            return flights
+            return flights if terrain is None else tuple(_homeward(spec, flight, terrain) for flight in flights)
         if worst > most:
             allowed = min(allowed - 1, int(allowed * most / worst))
         if longest_s > spec.usable_s:
@@ -350,13 +350,12 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, t
     """A sortie as a path with heights and photos; of several drones, each has its ways from and to home at its own height."""
     motion, agl = task.motion, spec.height_agl_m
     flat, ends = _vertices(sortie)
-    home_amsl_m, homeward = 0.0, None
+    home_amsl_m = 0.0
     if terrain is None:
         path, former = np.column_stack([flat, np.full(len(flat), agl)]), np.arange(len(flat))
     else:
         home_amsl_m = float(terrain.at(*task.home))
         path, former = follow(flat, terrain, home_amsl_m, _limits(agl, motion))
-        homeward = safe_return(path, terrain, home_amsl_m, return_clearance_m(agl))
     points, of_line = line_photos(sortie.lines, task.trigger_m)
     photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
     ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
@@ -373,7 +372,6 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, t
         photo_agl_m=photos[:, 2] - ground,
         cruise_s=path_seconds(path, motion),
         duration_s=flight_seconds(path, motion),
-        homeward=homeward,
     )
 
 
@@ -454,6 +452,12 @@ def _waypoints_within(spec: SurveySpec, task: Task, choice: Choice, terrain: Ter
     _, former = follow(flat, terrain, 0.0, _limits(spec.height_agl_m, task.motion))
     upto = np.r_[former[ends[1:, 0]], former[ends[-1, 1]]]
     return np.asarray(upto - former[ends[:, 0]] - 1)
+
+
+def _homeward(spec: SurveySpec, flight: Flight, terrain: Terrain) -> Flight:
+    """The flight with what its straight ways home need."""
+    home_amsl_m, clearance_m = float(terrain.at(*flight.path[0, :2])), return_clearance_m(spec.height_agl_m)
+    return replace(flight, homeward=safe_return(flight.path, terrain, home_amsl_m, clearance_m))
 
 
 def _limits(agl_m: float, motion: Motion) -> HeightLimits:

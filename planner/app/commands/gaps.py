@@ -107,7 +107,7 @@ def _nothing_to_fly(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     with atomic_directory(out) as folder:
         write_json(folder / "summary.json", result)
-    for old in [*out.glob("flight-[0-9]*"), *out.glob("*.geojson"), *out.glob("plan.gpkg")]:
+    for old in [*out.glob("flight-[0-9]*"), *out.glob("*.geojson"), *out.glob("plan.gpkg"), *out.glob("overlap.*")]:
         if old.is_file():
             old.unlink()
     return result
