@@ -32,7 +32,7 @@ WAYPOINT, LOITER_UNLIMITED, LOITER_TURNS, LOITER_TIME, RTL, LAND, TAKEOFF, SPLIN
 NAVIGATION = frozenset(
     {WAYPOINT, LOITER_UNLIMITED, LOITER_TURNS, LOITER_TIME, RTL, LAND, TAKEOFF, SPLINE, DELAY, 84, 85, 94}
 )
-JUMP, CHANGE_SPEED = 177, 178
+JUMP, YAW = 177, 115
 
 
 def missing_item(items: Sequence[Item]) -> str | None:
@@ -54,7 +54,7 @@ class Auto:
         self.seq = 0
         self.finished = False
         self.paused: Manoeuvre | None = None
-        self._speed: float | None = None
+        self._speeds: dict[str, float] = {}  # what the mission set, by the limit's name
         self._jumps: dict[int, int] = {}
         self._manoeuvre: Manoeuvre | None = None
         self._held_s = 0.0
@@ -92,9 +92,9 @@ class Auto:
         self.finished = False
         self._begin_from(seq)
 
-    def change_speed(self, speed_m_s: float) -> None:
-        """Another ground speed from now on."""
-        self._speed = speed_m_s
+    def change_speed(self, kind: int, speed_m_s: float) -> None:
+        """Another ground (SPEED_TYPE 0 or 1), climb (2) or descent (3) speed from now on."""
+        self._speeds[{2: "climb", 3: "descent"}.get(kind, "speed")] = speed_m_s
         if isinstance(self._manoeuvre, Legs):
             self._manoeuvre.change_speed(self._limits())
 
@@ -128,14 +128,17 @@ class Auto:
                 return index
             if do:
                 do(item)
+                if item.command == YAW:
+                    self._copter.events.append(ItemReached(index))
             index += 1
         return None
 
     def _complete(self) -> None:
         items = self._items()
-        speed_follows = self.seq + 1 < len(items) and items[self.seq + 1].command == CHANGE_SPEED
-        after_takeoff = items[self.seq].command == TAKEOFF and speed_follows
-        self._copter.events.append(ItemReached(self.seq + after_takeoff))
+        # What takes a while is reported by the number of the item loaded last, which is the next one unless that navigates too.
+        another = self.seq + 1 < len(items) and items[self.seq + 1].command not in NAVIGATION
+        takes_a_while = items[self.seq].command == TAKEOFF or items[self.seq].p1 > 0
+        self._copter.events.append(ItemReached(self.seq + (another and takes_a_while)))
         done = self.seq
         following = self._next_navigation(done + 1, None)
         if following is None:
@@ -214,15 +217,15 @@ class Auto:
         return item.command != LOITER_UNLIMITED and self._held_s >= hold
 
     def _limits(self) -> Limits:
-        return limits(self._copter.parameters, self._speed)
+        return limits(self._copter.parameters, **self._speeds)
 
     # --- the other items
 
     def _do(self, item: Item) -> None:
         copter, shutter = self._copter, self._copter.shutter
         match item.command:
-            case 178 if item.p1 in (0, 1) and item.p2 > 0:
-                self.change_speed(item.p2)
+            case 178 if item.p2 > 0:
+                self.change_speed(int(item.p1), item.p2)
             case 206:
                 shutter.trigger_by_distance(item.p1, now=item.p3 == 1)
             case 203 if item.x == 1:

@@ -266,12 +266,12 @@ class Copter:
         self._flying = Legs(self.frame, self.local(place), limits(self.parameters))
         return CommandResult.ACCEPTED
 
-    def change_speed(self, speed_m_s: float) -> CommandResult:
-        """Another ground speed."""
+    def change_speed(self, kind: int, speed_m_s: float) -> CommandResult:
+        """Another speed: SPEED_TYPE 0 or 1 over the ground, 2 climbing, 3 descending."""
         if speed_m_s <= 0:
             return CommandResult.FAILED
         if self._auto is not None:
-            self._auto.change_speed(speed_m_s)
+            self._auto.change_speed(kind, speed_m_s)
         elif isinstance(self._flying, Legs):
             self._flying.change_speed(limits(self.parameters, speed_m_s))
         return CommandResult.ACCEPTED

@@ -31,15 +31,17 @@ class Manoeuvre(Protocol):
         ...
 
 
-def limits(parameters: Parameters, speed_m_s: float | None = None) -> Limits:
-    """The flight limits that the WPNAV parameters set; `speed_m_s` replaces WPNAV_SPEED."""
+def limits(
+    parameters: Parameters, speed: float | None = None, climb: float | None = None, descent: float | None = None
+) -> Limits:
+    """The flight limits that the WPNAV parameters set; `speed`, `climb` and `descent` (m/s) replace theirs."""
     accel = parameters["WPNAV_ACCEL"] / 100
     jerk = max(parameters["WPNAV_JERK"], 0.1)
     corner = parameters["WPNAV_ACCEL_C"] / 100
     return Limits(
-        speed=speed_m_s or parameters["WPNAV_SPEED"] / 100,
-        climb=parameters["WPNAV_SPEED_UP"] / 100,
-        descent=parameters["WPNAV_SPEED_DN"] / 100,
+        speed=speed or parameters["WPNAV_SPEED"] / 100,
+        climb=climb or parameters["WPNAV_SPEED_UP"] / 100,
+        descent=descent or parameters["WPNAV_SPEED_DN"] / 100,
         accel=accel,
         accel_vertical=parameters["WPNAV_ACCEL_Z"] / 100,
         accel_corner=corner if corner > 0 else 2 * accel,

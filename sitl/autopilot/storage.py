@@ -95,7 +95,8 @@ _PLAIN = frozenset(
 )
 _FENCE = frozenset(range(5000, 5005))
 _NAN_P4_IS_FINE = frozenset({16, 17, 19, 21, 22, 82})
-_WHOLE_P1 = frozenset({16, 19, 93, 82, 178, 112})
+_WHOLE_P1 = frozenset({16, 19, 82, 178, 215})
+_LOITER_UNLIMITED, _LOITER_TURNS, _LOITER_TIME, _LAND = 17, 18, 19, 21
 
 
 def stored(kind: MissionKind, item: Item) -> Item | Refusal:
@@ -116,24 +117,37 @@ def _stored_mission(item: Item) -> Item | Refusal:
     if invalid is not None:
         return invalid
     if item.command not in _PLACED:
-        return replace(item, frame=0, p2=0.0 if item.command == 206 else item.p2)
+        whole = float(int(item.p1)) if item.command in _WHOLE_P1 else item.p1
+        return replace(item, frame=0, p1=whole, p2=0.0 if item.command == 206 else item.p2)
     if item.frame not in _FRAMES:
         return Refusal.UNSUPPORTED_FRAME
     outside = _outside_the_earth(item)
     if outside is not None:
         return outside
     p1 = float(max(int(item.p1), 0)) if item.command in _WHOLE_P1 else item.p1
-    keeps_p4 = item.command in (21, 19, 18)
+    p3, p4 = _kept_turning(item)
     return Item(
         item.command,
         _FRAMES[item.frame],
         p1=p1,
-        p3=item.p3 if item.command in (17, 18, 19) else 0.0,
-        p4=item.p4 if keeps_p4 and not math.isnan(item.p4) else 0.0,
+        p3=p3,
+        p4=p4,
         x=item.x,
         y=item.y,
         z=round(item.z * 100) / 100,
     )
+
+
+def _kept_turning(item: Item) -> tuple[float, float]:
+    """Parameters 3 and 4 as they read back: of a direction only its sense is kept, and the default is said."""
+    sense = -1.0 if item.p3 < 0 else 1.0
+    if item.command == _LOITER_TIME:
+        return sense, float(item.p4 > 0)
+    if item.command in (_LOITER_UNLIMITED, _LOITER_TURNS):
+        return sense * int(abs(item.p3)), 0.0
+    if item.command == _LAND:
+        return 0.0, -1.0 if item.p4 < 0 else 1.0
+    return 0.0, 0.0
 
 
 def _not_a_number(item: Item) -> Refusal | None:

@@ -77,7 +77,7 @@ class CommandServer:
                 alt = p[6] + (copter.home.alt_amsl_m if relative else 0.0)
                 return copter.go_to(Place(p[4], p[5], alt))
             case 178:
-                return copter.change_speed(p[1])
+                return copter.change_speed(int(p[0]), p[1])
             case 193:
                 return copter.pause_mission(p[0] == 0)
             case 179:
