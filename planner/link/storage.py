@@ -61,7 +61,8 @@ PX4 = Autopilot(
 AUTOPILOTS = {3: ARDUPILOT, 12: PX4}
 """The autopilots that missions can be sent to, by MAV_AUTOPILOT."""
 
-_JUMP, _TRIGGER_DISTANCE, _RESUME_REPEAT_DISTANCE = 177, 206, 215
+_JUMP, _TRIGGER_DISTANCE = 177, 206
+_WHOLE_P1 = frozenset({178, 215})  # a kind of speed, a distance in metres
 _FRAMES = frozenset({0, 2, 3, 5, 6, 10, 11})
 _STORED_FRAME = {5: 0, 6: 3, 11: 10}
 _NAN_P4_IS_FINE = frozenset({16, 17, 19, 21, 22, 82})
@@ -130,7 +131,7 @@ def normalised(kind: Kind, item: MissionItem) -> MissionItem:
     if kind is Kind.RALLY:
         return MissionItem(item.command, frame, x=item.x, y=item.y, z=float(int(item.z)))
     if not has_position(item):
-        p1 = float(int(item.p1)) if item.command == _RESUME_REPEAT_DISTANCE else item.p1
+        p1 = float(int(item.p1)) if item.command in _WHOLE_P1 else item.p1
         p2 = 0.0 if item.command == _TRIGGER_DISTANCE else item.p2
         p4 = 0.0 if math.isnan(item.p4) else item.p4
         return replace(item, frame=0, p1=p1, p2=p2, p4=p4, autocontinue=True)
