@@ -13,6 +13,7 @@ from planner.area import Area
 __all__ = ["Site", "lay_out", "polygonal"]
 
 SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
+MANY_POLYGONS = 30  # from which on neighbours are joined
 MANY_CORNERS, DETAIL_M = 1000, 2.0
 ZONES_WITHIN_M = 20_000.0
 FARTHEST_HOME_M = 50_000.0
@@ -23,7 +24,9 @@ class Site:
     """The ground of a survey in a local frame (metres).
 
     Attributes: area: without no-fly zones; no_fly: the zones as given, holes of the area among them; kept_clear: the zones
-    with their clearance; region: where lines may run; home_lon_lat and home (x, y); assumed_home: whether nobody gave the home.
+    with their clearance; region: where lines may run; between: where the ways from line to line may run, the region and a margin
+    around it; home_lon_lat and home (x, y); assumed_home: whether nobody gave the home; warnings: about polygons that were joined
+    or that cannot be reached.
     """
 
     frame: LocalFrame
@@ -31,9 +34,11 @@ class Site:
     no_fly: shapely.Geometry
     kept_clear: shapely.Geometry
     region: shapely.Geometry
+    between: shapely.Geometry
     home_lon_lat: tuple[float, float]
     home: NDArray[np.float64]
     assumed_home: bool
+    warnings: tuple[str, ...] = ()
 
     def to_metres(self, geometry: shapely.Geometry) -> shapely.Geometry:
         """A geometry in longitude and latitude, in the frame."""
@@ -45,37 +50,86 @@ class Site:
         return f"{float(lat):.5f},{float(lon):.5f}"
 
 
-def lay_out(area: Area, no_fly: shapely.Geometry, clearance_m: float, home: tuple[float, float] | None) -> Site:
+def lay_out(
+    area: Area,
+    no_fly: shapely.Geometry,
+    clearance_m: float,
+    home: tuple[float, float] | None,
+    *,
+    margin_m: float = 0.0,
+    swath_m: float = 0.0,
+) -> Site:
     """The ground around an area's centre.
 
     no_fly: further zones in longitude and latitude; home: (longitude, latitude), by default the area's own, else the point of its
-    edge nearest to its middle. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
+    edge nearest to its middle; margin_m: how far the ways between lines may leave the area; swath_m: many polygons nearer to each
+    other than that become one region. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
     """
     middle = area.polygon.centroid
     frame = LocalFrame.around(
         [(middle.x + 180) % 360 - 180], [middle.y]
     )  # an area across the date line goes on beyond 180
     local = _local(area.polygon, frame)
-    zones = [shapely.Polygon(ring) for part in shapely.get_parts(local) for ring in part.interiors]
+    zones = [shapely.Polygon(ring).difference(local) for part in shapely.get_parts(local) for ring in part.interiors]
     west, south, east, north = local.bounds
     near = shapely.box(west - ZONES_WITHIN_M, south - ZONES_WITHIN_M, east + ZONES_WITHIN_M, north + ZONES_WITHIN_M)
     zones += [zone for zone in shapely.get_parts(_local(no_fly, frame)) if zone.intersects(near)]
     merged = shapely.union_all(zones) if zones else shapely.MultiPolygon()
     kept_clear = merged.buffer(clearance_m + SAFE_EXTRA_M, join_style="mitre", mitre_limit=2) if zones else merged
-    region = _plainer(polygonal(local.difference(kept_clear)))
+    whole, warnings = _joined(local, swath_m)
+    region = _plainer(polygonal(whole.difference(kept_clear)))
     if region.is_empty:
         raise BadInputError(f"the no-fly zones with {clearance_m:g} m of clearance leave nothing of {area.name} to fly")
     chosen = home or area.home or _on_edge(region, frame)
     xy = np.array([float(v) for v in frame.to_local(*chosen)])
     _check_home(chosen, xy, local, kept_clear, clearance_m)
-    assumed = home is None and area.home is None
-    return Site(frame, polygonal(local.difference(merged)), merged, kept_clear, region, chosen, xy, assumed)
+    reached = _reached(region, kept_clear, xy)
+    if reached.is_empty:
+        raise BadInputError(
+            f"no-fly zones lie all around {area.name} or the home: no flight gets from one to the other"
+        )
+    if reached.area < region.area:
+        share = (1 - reached.area / region.area) * 100
+        warnings.append(f"{share:.2g} % of the area is enclosed by no-fly zones, cannot be reached, and is left out")
+    return Site(
+        frame=frame,
+        area=polygonal(local.difference(merged)),
+        no_fly=merged,
+        kept_clear=kept_clear,
+        region=reached,
+        between=reached if margin_m == 0 else polygonal(reached.buffer(margin_m).difference(kept_clear)),
+        home_lon_lat=chosen,
+        home=xy,
+        assumed_home=home is None and area.home is None,
+        warnings=tuple(warnings),
+    )
 
 
 def polygonal(geometry: shapely.Geometry) -> shapely.Geometry:
     """The polygons of a geometry, without the dust that differences leave."""
     parts = [part for part in shapely.get_parts(geometry) if isinstance(part, shapely.Polygon) and part.area > 0.01]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _joined(area: shapely.Geometry, swath_m: float) -> tuple[shapely.Geometry, list[str]]:
+    """Of very many polygons those nearer than a swath as one, since one line sees several of them; and what to tell of it."""
+    count = shapely.get_num_geometries(area)
+    if count < MANY_POLYGONS or swath_m <= 0:
+        return area, []
+    closed = area.buffer(swath_m / 2, quad_segs=2).buffer(-swath_m / 3, quad_segs=2)
+    joined = polygonal(closed.simplify(swath_m / 50))
+    regions = shapely.get_num_geometries(joined)
+    told = f"{count} polygons are flown as {regions} region{'s' if regions > 1 else ''}: those nearer than {swath_m:.0f} m to"
+    return joined, [f"{told} each other are joined, with the ground between them and {swath_m / 6:.0f} m around them"]
+
+
+def _reached(region: shapely.Geometry, kept_clear: shapely.Geometry, home: NDArray[np.float64]) -> shapely.Geometry:
+    """The parts of the region to which a way leads from home: not those that zones enclose."""
+    rings = [ring for zone in shapely.get_parts(kept_clear) for ring in getattr(zone, "interiors", ())]
+    for pocket in map(shapely.Polygon, rings):
+        around = pocket.buffer(SAFE_EXTRA_M)
+        region = region.intersection(around) if around.covers(shapely.Point(home)) else region.difference(around)
+    return polygonal(region)
 
 
 def _plainer(region: shapely.Geometry) -> shapely.Geometry:

@@ -50,12 +50,13 @@ class SurveySpec:
 
     Attributes: area; camera; drone; gsd_cm or height_m: one of them; front_overlap, sidelap: shares below 1; pattern; angle_deg:
     course of the lines clockwise from north, None for the fastest; home: (longitude, latitude), None for the area's own; no_fly:
-    zones in longitude and latitude; clearance_m to them; wind_m_s blowing from wind_from_deg; speed_m_s: None for the drone's;
-    usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation files or folders, none for
-    flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may end
-    a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade: building_height_m;
-    distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed; of a search:
-    sweep_width_m, None for what a photo sees across; searched: coverage factors of earlier searches of the same area.
+    zones in longitude and latitude; clearance_m to them; margin_m: how far the ways between lines may leave the area; wind_m_s
+    blowing from wind_from_deg; speed_m_s: None for the drone's; usable_s: seconds aloft per flight, infinite for one flight;
+    drones: how many fly; dem: elevation files or folders, none for flat ground; height_frame: of missions, relative to home or
+    above the vehicle's own terrain data; inset: whether lines may end a little inside the area's edge where the photos see
+    enough beyond their ends; of an orbit and a facade: building_height_m; distance_m from the walls (instead of gsd_cm);
+    heights_m: of the rounds, none for what is needed; of a search: sweep_width_m, None for what a photo sees across; searched:
+    coverage factors of earlier searches of the same area.
     """
 
     area: Area
@@ -70,6 +71,7 @@ class SurveySpec:
     home: tuple[float, float] | None = None
     no_fly: shapely.Geometry = field(default_factory=shapely.MultiPolygon)
     clearance_m: float = 10.0
+    margin_m: float = 0.0
     wind_m_s: float = 0.0
     wind_from_deg: float = 0.0
     speed_m_s: float | None = None
@@ -165,7 +167,14 @@ def plan_survey(
 
         return plan_oblique(spec)
     check(spec)
-    site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
+    site = lay_out(
+        spec.area,
+        spec.no_fly,
+        spec.clearance_m,
+        spec.home,
+        margin_m=spec.margin_m,
+        swath_m=spec.footprint_m[0],
+    )
     terrain = read_terrain(spec.dem, site.frame, _surroundings(site)) if spec.dem else None
     home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
     motion, slowed = pace(spec)
@@ -181,7 +190,7 @@ def plan_survey(
         paths, returns = zip(*((flight.path, flight.homeward) for flight in flights), strict=True)
         heights = heights_held(paths, returns, terrain, home_amsl_m, spec.height_agl_m)
     found = concerns(spec, site, flights, overlap, terrain, heights) + encounters(spec, flights, motion)
-    warnings = (*spec.area.warnings, *slowed, *found)
+    warnings = (*spec.area.warnings, *site.warnings, *slowed, *found)
     return SurveyPlan(
         spec=spec,
         frame=site.frame,
@@ -223,6 +232,7 @@ def check(spec: SurveySpec) -> None:
     require(spec.height_frame in HEIGHT_FRAMES, f"the frame {spec.height_frame!r}", " or ".join(HEIGHT_FRAMES))
     require(speed is None or 0.1 <= speed <= 100, f"a speed of {speed} m/s", f"0.1 to {spec.drone.max_speed_m_s:g}")
     require(0 <= spec.clearance_m <= 10_000, f"a clearance of {spec.clearance_m:g} m", "0 or more metres")
+    require(0 <= spec.margin_m <= 10_000, f"a margin of {spec.margin_m:g} m", "0 or more metres")
     require(0 <= spec.wind_m_s < 60, f"a wind of {spec.wind_m_s:g} m/s", "0 to 60")
     require(spec.usable_s > 0, f"an endurance of {spec.usable_s / 60:g} minutes", "minutes above 0, or none")
     width = spec.sweep_width_m
@@ -278,7 +288,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
         area=site.area,
         region=site.region,
         home=site.home,
-        inside=Ways(site.region),
+        inside=Ways(site.between),
         outside=Free(site.kept_clear, shapely.union(site.area, shapely.Point(site.home))),
         motion=motion,
         spacing_m=width_m * (1 - spec.sidelap),

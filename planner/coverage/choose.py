@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
 from planner.coverage.cells import Cell, partitions
-from planner.coverage.layout import Layout, lines_of, over_cells, patched, single_sweeps
+from planner.coverage.layout import Layout, estimate, lines_of, over_cells, patched, single_sweeps
 from planner.coverage.route import Order, order_lines
 from planner.coverage.sweep import Sweep, sweep
 from planner.coverage.task import Choice, Task
@@ -22,9 +22,9 @@ from planner.timing import path_seconds
 __all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 SHORTEST_M = 0.1
-MANY_LINES = 500  # from which on one sweep is routed only
+MORE_LINES, MANY_LINES = 200, 500  # from which on fewer layouts are routed; from which on with no effort
 MOST_ROUTED = 12
-FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of many lines only two
+FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of more lines two or one
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
 TRIMMED = 0.95  # of the seconds of a layout is what trimming leaves at best, about
@@ -43,9 +43,11 @@ def choose(
     views = Views(task)
     sweeps = single_sweeps(task)
     lines = len(sweeps[0][1].lines)
-    limit = int(np.clip(600 / lines, 4 if lines < MANY_LINES else 1, MOST_ROUTED))
-    finalists = FINALISTS if lines < FEW_LINES else 2
+    limit = int(np.clip(600 / lines, 4 if lines < MORE_LINES else 1, MOST_ROUTED))
+    finalists = FINALISTS if lines < FEW_LINES else 2 if lines < MORE_LINES else 1
     partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
+    if lines > MORE_LINES:
+        partitioned = sorted(partitioned, key=lambda layout: sum(estimate(s, task.motion) for s in layout))[:1]
     complete = ((seconds, (one,)) for seconds, one in sweeps if views.complete(views.of(one)))
     routed: list[tuple[float, int, Layout]] = []
     soonest_s = math.inf
@@ -75,7 +77,7 @@ def _soonest_completed(sweeps: list[tuple[float, Sweep]], views: Views) -> Sweep
 def _partitions(task: Task) -> list[tuple[Cell, ...]]:
     """Ways to cut the region into cells, where that may save time."""
     if task.one_angle or task.angles or task.region.area >= CONVEX * task.region.convex_hull.area:
-        return []
+        return []  # parallel lines were asked for, or serve best
     return partitions(task.region, task.spacing_m, task.motion)
 
 

@@ -94,19 +94,21 @@ def patched(sweep: Sweep, views: Views) -> Sweep:
     centres = views.centres()
     shapely.prepare(task.region)
     reachable = centres[shapely.contains_xy(task.region, centres[:, 0], centres[:, 1])]
+    seen, patches = views.of(sweep).copy(), []
     for _ in range(MOST_PATCHES):
-        unseen = centres[views.of(sweep) == 0]
+        unseen = centres[seen == 0]
         if len(unseen) == 0 or len(reachable) == 0:
             break
         middle = _middle_of_first(unseen, task)
         place = reachable[np.argmin(np.hypot(*(reachable - middle).T))]
         patch = np.stack([place - course * PATCH_M / 2, place + course * PATCH_M / 2])
-        sweep = replace(
-            sweep,
-            lines=np.concatenate([sweep.lines, patch[None]]),
-            row=np.append(sweep.row, sweep.row.max(initial=-1) + 1),
-        )
-    return sweep
+        cells, counts = views.of_line(patch, sweep.angle_deg)
+        seen[cells] += counts
+        patches.append(patch)
+    if not patches:
+        return sweep
+    row = np.append(sweep.row, sweep.row.max(initial=-1) + 1 + np.arange(len(patches)))
+    return replace(sweep, lines=np.concatenate([sweep.lines, patches]), row=row)
 
 
 def _middle_of_first(unseen: NDArray[np.float64], task: Task) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ LONGEST_BLOCK = 8  # lines that are moved together within the tour
 WINDOW = 24  # lines within which a tour is disturbed
 SMALLEST_GAIN_S = 1e-6
 MOST_WORK = 300_000_000  # pairs of lines looked at in one improvement: thousands of lines must end too
+MANY_LINES = 150  # from which on only the better start is improved
 NEAREST = 40  # ends to which straight ways are looked at beforehand
 
 
@@ -68,7 +69,10 @@ def order_lines(
     `inside` finds ways between lines and `outside` the transits from and to home, and between lines that `inside` cannot join.
     """
     tour = _Tour(lines, np.asarray(home, float), inside, outside, motion)
-    best = min((tour.settle(start) for start in tour.starts()), key=tour.cost)
+    starts = tour.starts()
+    if len(lines) > MANY_LINES:
+        starts = [min(starts, key=tour.cost)]
+    best = min((tour.settle(start) for start in starts), key=tour.cost)
     generator = np.random.default_rng(0)
     for _ in range(kicks if len(lines) > 3 else 0):
         trial = tour.settle(_disturbed(best, generator))

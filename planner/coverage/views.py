@@ -5,16 +5,19 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from planner.coverage.proof import cells_of
 from planner.coverage.sweep import Sweep
 from planner.coverage.task import Task
+from planner.site import polygonal
 
 __all__ = ["Counts", "Views"]
 
 ENOUGH_FIVE = 0.991  # of the area is to be seen by five photos, a little more than is promised
 SECONDS_A_PATCH = 20.0
+NEARLY_ALL = 0.9
 
 Counts = NDArray[np.int16]
 
@@ -29,7 +32,7 @@ class Views:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.few = min(5, max(1, int(task.views / 2)))  # photos that are enough: five, or half as many as inside
-        self._x, self._y = cells_of(task.area).inside_centres()
+        self._x, self._y = cells_of(_in_reach(task)).inside_centres()
         self._counted: dict[int, tuple[Sweep, Counts]] = {}
         self._turned = functools.lru_cache(maxsize=32)(self._turn)
 
@@ -100,3 +103,10 @@ class Views:
         across = self._y * c - self._x * s
         order = np.argsort(across, kind="stable")
         return order, (self._x * c + self._y * s)[order], across[order]
+
+
+def _in_reach(task: Task) -> shapely.Geometry:
+    """The area without what no photo over the region could see, so that the rest is still covered completely."""
+    if task.region.area > NEARLY_ALL * task.area.area:
+        return task.area
+    return polygonal(task.area.intersection(task.region.buffer(task.height_m / 2 - 1.0)))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import shapely
+import shapely.affinity
 
 from imagery.core.frame import LocalFrame
 
@@ -83,15 +84,58 @@ def hourglass() -> shapely.Polygon:
     return shapely.Polygon([(0, 0), (500, 0), (252, 300), (500, 600), (0, 600), (248, 300)])
 
 
+def letter(arm: float = 110.0, size: float = 700.0) -> shapely.Polygon:
+    """An H with a slanting bar, turned by 20 degrees."""
+    bar = shapely.Polygon([(arm, 250), (size - arm, 380), (size - arm, 380 + arm), (arm, 250 + arm)])
+    shape = shapely.union_all([shapely.box(0, 0, arm, size), bar, shapely.box(size - arm, 0, size, size)])
+    return shapely.affinity.rotate(shape, 20, origin=(0, 0))
+
+
+def valleys(seed: int = 11, arms: int = 6) -> shapely.Polygon:
+    """Arms of seeded directions, lengths and widths from one place, like valleys that meet."""
+    generator = np.random.default_rng(seed)
+    angle = np.linspace(0, 2 * math.pi, arms, endpoint=False) + generator.uniform(-0.3, 0.3, arms)
+    tips = generator.uniform(350, 900, arms)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    widths = generator.uniform(60, 160, arms)
+    return shapely.union_all(
+        [
+            shapely.LineString([(0, 0), tip]).buffer(width / 2, cap_style="flat")
+            for tip, width in zip(tips, widths, strict=True)
+        ]
+    )
+
+
+def buildings(count: int = 150, seed: int = 5) -> shapely.MultiPolygon:
+    """Separate footprints of buildings in a few hamlets."""
+    generator = np.random.default_rng(seed)
+    hamlets = generator.uniform(0, 1200, (4, 2))
+    corner = hamlets[generator.integers(0, len(hamlets), count)] + generator.normal(0, 70, (count, 2))
+    size = generator.uniform(6, 16, (count, 2))
+    return shapely.union_all(shapely.box(*corner.T, *(corner + size).T))
+
+
 def speck() -> shapely.Polygon:
     """Smaller than one photo."""
     return shapely.box(0, 0, 20, 15)
 
 
-NASTY = {
-    shape.__name__: shape
-    for shape in (comb, star, river, holes, sliver, spiral, coastline, islands, courtyard, hourglass, speck)
-}
+SHAPES = (
+    comb,
+    star,
+    river,
+    holes,
+    sliver,
+    spiral,
+    coastline,
+    islands,
+    courtyard,
+    hourglass,
+    letter,
+    valleys,
+    buildings,
+    speck,
+)
+NASTY = {shape.__name__: shape for shape in SHAPES}
 
 
 def to_degrees(geometry: shapely.Geometry, lon: float = 36.93, lat: float = 37.58) -> shapely.Geometry:

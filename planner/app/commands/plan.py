@@ -40,6 +40,7 @@ def run_command(
     home: Annotated[str | None, typer.Option(help="Take-off and landing: LAT,LON.")] = None,
     no_fly: Annotated[list[Path] | None, typer.Option("--no-fly", help="No-fly zones; may be given again.")] = None,
     clearance: Annotated[float, typer.Option(help="Distance kept from no-fly zones in m.")] = 10.0,
+    margin: Annotated[float, typer.Option(help="How far ways between lines may leave the area, in m.")] = 0.0,
     dem: Annotated[
         list[Path] | None,
         typer.Option(help="Elevation above sea level: GeoTIFF, SRTM .hgt or a folder of tiles; may be given again."),
@@ -102,6 +103,7 @@ def run_command(
         home=wanted_home,
         no_fly=_union(zones),
         clearance_m=clearance,
+        margin_m=margin,
         wind_m_s=wind_m_s,
         wind_from_deg=wind_from,
         speed_m_s=speed,
