@@ -242,13 +242,20 @@ def _read_dataflash(path: Path) -> Iterator[PhotoRecord]:
             log.close()
     messages = found["CAM"] or found["TRIG"]  # CAM is the shutter itself where the camera reports it
     first = min((getattr(message, "I", 0) for message in messages), default=0)
-    for number, message in enumerate((m for m in messages if getattr(m, "I", 0) == first), 1):
-        gps_s = 604_800 * message.GPSWeek + message.GPSTime / 1000
+    messages = [message for message in messages if getattr(message, "I", 0) == first]
+    # A message's GPS time is that of the last fix, up to 0.2 s old; the clock since boot is exact. The freshest fix ties them.
+    boot_s = max((_gps_s(message) - message.TimeUS / 1e6 for message in messages if message.GPSWeek), default=None)
+    for number, message in enumerate(messages, 1):
         yield PhotoRecord(
             message.Lat,
             message.Lng,
-            _GPS_EPOCH + timedelta(seconds=gps_s - _LEAP_S) if message.GPSWeek else None,
+            None if boot_s is None else _GPS_EPOCH + timedelta(seconds=boot_s + message.TimeUS / 1e6 - _LEAP_S),
             *(message.Alt, getattr(message, "RelAlt", math.nan), message.R, message.P, message.Y % 360),
             seq=getattr(message, "Img", number),
             source=message.get_type(),
         )
+
+
+def _gps_s(message: Any) -> float:
+    """Seconds since the GPS epoch."""
+    return 604_800.0 * message.GPSWeek + message.GPSTime / 1000
