@@ -1,8 +1,8 @@
 """How well flights fill batteries: `python -m tests.benchmarks.bench_sorties [AREA]...`, areas of `SKYRELIEF_DATA`/areas/bench.
 
 For endurances of 20, 30 and 45 usable minutes: flights beside the fewest that are possible (time over the area by what is left
-of a flight after take-off, landing, and the way to the nearest place), and the longest flight by the shortest. For several
-drones: the longest drone's time beside an equal share of the time of one.
+of a flight after take-off, landing, and the way to the nearest place) and those of a typical place, at the mean distance; and
+the longest flight by the shortest. For several drones: the longest drone's time beside an equal share of the time of one.
 """
 
 import math
@@ -30,15 +30,18 @@ def main() -> None:
     one = {name: planned(name) for name in areas}
     print(
         f"{'area':<12}"
-        + "".join(f"{c:>12}" for c in ("usable_min", "flights", "fewest", "longest_s", "ratio", "planning_s"))
+        + "".join(
+            f"{c:>12}" for c in ("usable_min", "flights", "fewest", "typical", "longest_s", "ratio", "planning_s")
+        )
     )
     for name in areas:
         for minutes in MINUTES:
             start = time.perf_counter()
             plan = planned(name, usable_s=60.0 * minutes)
             took_s = time.perf_counter() - start
+            least, typical = fewest(one[name], 60.0 * minutes)
             seconds = [flight.duration_s for flight in plan.flights]
-            row = f"{minutes:>12}{len(seconds):>12}{fewest(one[name], 60.0 * minutes):>12}{max(seconds):>12.0f}"
+            row = f"{minutes:>12}{len(seconds):>12}{least:>12}{typical:>12}{max(seconds):>12.0f}"
             print(f"{name:<12}{row}{max(seconds) / min(seconds):>12.3f}{took_s:>12.1f}", flush=True)
     print(f"\n{'area':<12}" + "".join(f"{c:>12}" for c in ("drones", "longest_s", "share_s", "ratio")))
     for name in areas:
@@ -56,15 +59,14 @@ def planned(name: str, **more: float) -> SurveyPlan:
     return plan_survey(spec)
 
 
-def fewest(plan: SurveyPlan, usable_s: float) -> int:
-    """A lower bound on the flights that a survey planned without a limit of endurance needs."""
+def fewest(plan: SurveyPlan, usable_s: float) -> tuple[int, int]:
+    """Flights that a survey planned without a limit of endurance needs, with every place as near as the nearest, or the mean."""
     work_s = sum(cruise_seconds(f.path[f.lines[0, 0] : f.lines[-1, 1] + 1], plan.motion) for f in plan.flights)
-    ends = np.concatenate([flight.path[flight.lines.ravel(), :2] for flight in plan.flights])
-    nearest_m = float(np.hypot(*(ends - plan.flights[0].path[0, :2]).T).min())
-    beside_s = (
-        plan.motion.take_off_and_land_s(float(plan.flights[0].path[0, 2])) + 2 * nearest_m / plan.motion.speed_m_s
-    )
-    return math.ceil(work_s / (usable_s - beside_s))
+    places = np.concatenate([flight.photos[:, :2] for flight in plan.flights])
+    away_m = np.hypot(*(places - plan.flights[0].path[0, :2]).T)
+    left_s = usable_s - plan.motion.take_off_and_land_s(float(plan.flights[0].path[0, 2]))
+    near, mean = (left_s - 2 * float(metres) / plan.motion.speed_m_s for metres in (away_m.min(), away_m.mean()))
+    return math.ceil(work_s / near), math.ceil(work_s / mean)
 
 
 if __name__ == "__main__":
