@@ -16,7 +16,7 @@ from planner.drone import find_drone
 from planner.survey import SurveyPlan, SurveySpec, plan_survey
 from tests.planner.nasty import NASTY, to_degrees
 
-SHORT = hypothesis.settings(max_examples=8, deadline=None, derandomize=True)
+SHORT = hypothesis.settings(max_examples=5, deadline=None, derandomize=True)
 LONG = hypothesis.settings(
     max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
 )
