@@ -1,5 +1,9 @@
 """Several vehicles at once, on worlds, behind bad links; and the fixtures for other projects."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -108,3 +112,27 @@ def test_a_program_that_is_no_ardupilot(tmp_path: Path) -> None:
     fake.chmod(0o755)
     with pytest.raises(LinkError, match="no such model"), ArduPilot(fake, Place(0, 0)):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("real", [False, True], ids=["embedded", "ardupilot"])
+def test_several_are_stopped_with_nothing_left_running(how: signal.Signals, real: bool, tmp_path: Path) -> None:
+    binary = find_binary() if real else None
+    if real and binary is None:
+        pytest.skip("no ArduCopter: set SKYRELIEF_ARDUCOPTER to a SITL binary")
+    command = [sys.executable, "-m", "planner.app.cli", "sitl", "--instances", "2", "--port", str(free_port())]
+    command += ["--ardupilot", str(binary)] if real else []
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as run:
+        assert run.stdout is not None
+        urls = [run.stdout.readline().strip() for _ in range(2)]
+        for number, url in enumerate(urls, 1):
+            with connect(url) as vehicle:
+                assert vehicle.link.target_system == number
+        run.send_signal(how)
+        assert run.wait(20) == 0
+    assert not list(tmp_path.iterdir())
+    for url in urls:
+        with pytest.raises(LinkError, match="nothing answers"), connect(url):
+            pass
