@@ -9,6 +9,7 @@ import numpy as np
 from sitl.autopilot.airframe import Airframe, Target
 from sitl.autopilot.manoeuvres import Climb, Hover, Legs, Manoeuvre, limits
 from sitl.autopilot.place import Vector
+from sitl.autopilot.returning import way_home
 from sitl.autopilot.state import ItemReached
 from sitl.autopilot.storage import Item
 from sitl.autopilot.trajectory import Leg, Limits
@@ -166,7 +167,7 @@ class Auto:
         elif item.command == LAND:
             self._manoeuvre = copter.landing(item if item.x or item.y else None)
         elif item.command == RTL:
-            self._manoeuvre = copter.returning()
+            self._manoeuvre = way_home(copter)
         elif item.command == DELAY:
             self._manoeuvre = Hover(copter.frame)
         elif isinstance(before, Legs) and before.done:

@@ -17,7 +17,7 @@ from sitl.autopilot.failsafes import NEED_POSITION, Failsafes
 from sitl.autopilot.manoeuvres import Climb, Descend, Hover, Legs, Manoeuvre, limits
 from sitl.autopilot.parameters import Parameters
 from sitl.autopilot.place import Place, Vector
-from sitl.autopilot.returning import Return
+from sitl.autopilot.returning import Return, way_home
 from sitl.autopilot.shutter import Shutter
 from sitl.autopilot.state import CommandResult, Event, Exposure, Mode, Text
 from sitl.autopilot.storage import Item
@@ -399,7 +399,7 @@ class Copter:
             if self.armed:
                 self._auto = Auto(self, self._resume_at)
         elif self.mode is Mode.RTL:
-            self._flying = self.returning()
+            self._flying = way_home(self)
         elif self.mode is Mode.LAND:
             self._flying = self.landing(None)
 
@@ -412,41 +412,6 @@ class Copter:
         there = self.local(item.place(self.home, self.place))
         there[2] = self.frame.position[2]
         return Return(self, [there], loiter_s=0.0)
-
-    def returning(self) -> Manoeuvre:
-        """Return to the home or the nearest rally point and land."""
-        p = self.parameters
-        here = self.reported_place
-        goal, height = self._safe_place(here)
-        offset = self.local(goal) - self.frame.position
-        distance = math.hypot(offset[0], offset[1])
-        above_home = self.frame.position[2] - self.local(self.home)[2]
-        climb_to = max(height, above_home + p["RTL_CLIMB_MIN"] / 100)
-        if p["RTL_CONE_SLOPE"] > 0:  # close to home there is no need to climb as high
-            climb_to = max(min(climb_to, distance * p["RTL_CONE_SLOPE"]), above_home)
-        up = float(self.local(self.home)[2] + max(climb_to, above_home))
-        above_here = self.frame.position.copy()
-        above_here[2] = up
-        over_goal = self.local(goal)
-        over_goal[2] = up
-        return Return(self, [above_here, over_goal], loiter_s=p["RTL_LOIT_TIME"] / 1000)
-
-    def _safe_place(self, here: Place) -> tuple[Place, float]:
-        """Where to return to and at which height above home."""
-        best, height = self.home, self.parameters["RTL_ALT"] / 100
-
-        def away(place: Place) -> float:
-            offset = here.offset_to(place)
-            return math.hypot(offset[0], offset[1])
-
-        limit_m = self.parameters["RALLY_LIMIT_KM"] * 1000
-        points = [item.place(self.home, here) for item in self.rally]
-        if limit_m > 0:
-            points = [point for point in points if away(point) <= limit_m]
-        for point in points:
-            if (best is self.home and not self.parameters["RALLY_INCL_HOME"]) or away(point) < away(best):
-                best, height = point, point.alt_amsl_m - self.home.alt_amsl_m
-        return best, height
 
     # --- the wind and the camera
 
