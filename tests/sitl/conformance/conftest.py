@@ -117,10 +117,13 @@ class Ground:
         assert count is not None
         items = []
         for seq in range(count.count):
-            self.send("mission_request_int", seq, kind)
-            item = self.await_message(
-                "MISSION_ITEM_INT", where=lambda m, seq=seq: m.seq == seq and m.mission_type == kind
-            )
+            for _ in range(3):  # a vehicle on a busy computer may leave a request unanswered
+                self.send("mission_request_int", seq, kind)
+                item = self.await_message(
+                    "MISSION_ITEM_INT", where=lambda m, seq=seq: m.seq == seq and m.mission_type == kind, wait_s=2.0
+                )
+                if item is not None:
+                    break
             assert item is not None
             items.append(item)
         return items
