@@ -8,14 +8,17 @@ import shapely
 from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
+from planner.concerns import SIGHT_M
 from planner.coverage.paths import Free
 from planner.coverage.shots import Shots
 from planner.coverage.walls import wall_views
 from planner.elevation import read_terrain
 from planner.flight_time import flight_seconds
+from planner.flights import Flight
 from planner.patterns.building import Row, facade_rows, levels_m, orbit_levels_m, orbit_rows
 from planner.site import Site, lay_out
-from planner.survey import SIGHT_M, Flight, SurveyPlan, SurveySpec, check, pace
+from planner.spec import SurveySpec, check, pace
+from planner.survey import SurveyPlan
 from planner.timing import Motion, path_seconds
 
 __all__ = ["plan_oblique"]

@@ -12,7 +12,7 @@ from imagery.core.language import Words
 from planner.brief.scene import Place, Scene
 from planner.brief.sheet import GREY, INK, Box, Sheet
 from planner.brief.typeset import MM
-from planner.survey import Flight
+from planner.flights import Flight
 
 __all__ = ["LABELS_MM", "LEGEND_MM", "draw_locator", "draw_map", "extent", "scale_of", "shows_all"]
 

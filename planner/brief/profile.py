@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from imagery.core.language import Words
 from planner.brief.scene import Scene
 from planner.brief.sheet import GREY, INK, Box, Sheet
-from planner.survey import Flight
+from planner.flights import Flight
 
 __all__ = ["draw_profile", "photo_distances"]
 

@@ -10,10 +10,10 @@ import shapely
 from numpy.typing import NDArray
 
 from imagery.core.frame import utm_crs
+from planner.flights import Flight
 from planner.formats import qgc_plan
 from planner.formats.plan_geojson import SavedPlan
 from planner.mission import FenceCircle, FencePolygon, Mission
-from planner.survey import Flight
 
 __all__ = ["Place", "Scene", "corners_of", "scenes"]
 

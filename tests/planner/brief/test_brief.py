@@ -23,7 +23,7 @@ from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
 from imagery.core.fonts import text_width
 from imagery.core.language import LANGUAGES, SHARED, Words, read_catalogue
-from planner import ground, survey
+from planner import concerns, ground, spec
 from planner.app.commands.plan import write_plan
 from planner.area import Area
 from planner.brief import write_brief
@@ -195,7 +195,7 @@ def warnings_of(function: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("function", [survey.pace, survey.concerns, ground.height_concerns, ground.overlap_concerns])
+@pytest.mark.parametrize("function", [spec.pace, concerns.concerns, ground.height_concerns, ground.overlap_concerns])
 def test_every_warning_of_the_planner_has_its_translation(function: Any) -> None:
     found = warnings_of(function)
     assert len(found) >= 3

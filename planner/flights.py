@@ -1,0 +1,153 @@
+"""Flights: the chosen lines cut into sorties, laid over the ground, with the photos taken on them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagery.core.errors import BadInputError
+from planner.coverage.proof import line_photos
+from planner.coverage.task import Choice, Task
+from planner.flight_time import flight_seconds
+from planner.ground import return_clearance_m
+from planner.mission import item_count
+from planner.separation import APART_M, raised_ways
+from planner.sorties import ITEMS_A_LINE, Sortie, split
+from planner.spec import SurveySpec
+from planner.terrain import HeightLimits, Return, Terrain, follow, safe_return
+from planner.timing import Motion, path_seconds
+
+__all__ = ["Flight", "fly_all"]
+
+ITEMS_BESIDE = 16  # mission items of a flight beside those of its lines
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One flight from home to home.
+
+    Attributes: number, from 1; drone, from 1; path: n x 3: east, north, height above home in metres, first and last at home;
+    lines: m x 2, the vertices of the path at which each photographed line begins and ends; photos: k x 3 on the path;
+    course_deg: k, clockwise from north; photo_agl_m: k, height above ground; cruise_s: from home to home at height, as
+    planners are compared; duration_s: as flown, with take-off and landing; homeward: what straight ways home need, None where
+    the ground is not known. Where the camera does not look straight down: yaw_deg, gimbal_pitch_deg: k, of the camera; aims:
+    m x 3, what it looks at on each line, heights above home.
+    """
+
+    number: int
+    drone: int
+    path: NDArray[np.float64]
+    lines: NDArray[np.int64]
+    photos: NDArray[np.float64]
+    course_deg: NDArray[np.float64]
+    photo_agl_m: NDArray[np.float64]
+    cruise_s: float
+    duration_s: float
+    homeward: Return | None = None
+    yaw_deg: NDArray[np.float64] | None = None
+    gimbal_pitch_deg: NDArray[np.float64] | None = None
+    aims: NDArray[np.float64] | None = None
+
+
+def fly_all(
+    spec: SurveySpec, task: Task, choice: Choice, overhead_s: float, terrain: Terrain | None
+) -> tuple[Flight, ...]:
+    """The choice cut into flights, none of them longer than usable or with more mission items than the drone holds.
+
+    The waypoints that the terrain needs on the lines are known beforehand; those on the ways from and to home, and the seconds
+    that climbing takes, only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so
+    many fewer. The flights of one drone follow one another in the order of the lines, so that drones work side by side.
+    """
+    most = allowed = spec.drone.max_items
+    usable_s = spec.usable_s
+    line_items = ITEMS_A_LINE + _waypoints_within(spec, task, choice, terrain)
+    while allowed > line_items.max() + ITEMS_BESIDE:
+        sorties = split(task, choice, usable_s, overhead_s, allowed, spec.drones, line_items)
+        flights = tuple(
+            fly(spec, task, sortie, number, (number - 1) * spec.drones // len(sorties) + 1, terrain)
+            for number, sortie in enumerate(sorties, 1)
+        )
+        worst = max(item_count(flight, task.motion) for flight in flights)
+        longest_s = max(flight.duration_s for flight in flights)
+        if worst <= most and longest_s <= spec.usable_s + 0.5:
+            return flights if terrain is None else tuple(_homeward(spec, flight, terrain) for flight in flights)
+        if worst > most:
+            allowed = min(allowed - 1, int(allowed * most / worst))
+        if longest_s > spec.usable_s:
+            usable_s *= spec.usable_s / longest_s * 0.999
+    raise BadInputError(
+        f"following the ground takes more waypoints on one line than the {most} mission items that {spec.drone.name} holds:"
+        " plan a smaller area, or higher"
+    )
+
+
+def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, terrain: Terrain | None) -> Flight:
+    """A sortie as a path with heights and photos; of several drones, each has its ways from and to home at its own height."""
+    motion, agl = task.motion, spec.height_agl_m
+    flat, ends = _vertices(sortie)
+    home_amsl_m = 0.0
+    if terrain is None:
+        path, former = np.column_stack([flat, np.full(len(flat), agl)]), np.arange(len(flat))
+    else:
+        home_amsl_m = float(terrain.at(*task.home))
+        path, former = follow(flat, terrain, home_amsl_m, _limits(agl, motion))
+    points, of_line = line_photos(sortie.lines, task.trigger_m)
+    photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
+    ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
+    courses, lines = sortie.lines[:, 1] - sortie.lines[:, 0], former[ends]
+    if spec.drones > 1:
+        path, lines = raised_ways(path, lines, drone * APART_M)
+    return Flight(
+        number=number,
+        drone=drone,
+        path=path,
+        lines=lines,
+        photos=photos,
+        course_deg=np.degrees(np.arctan2(courses[:, 0], courses[:, 1]))[of_line] % 360,
+        photo_agl_m=photos[:, 2] - ground,
+        cruise_s=path_seconds(path, motion),
+        duration_s=flight_seconds(path, motion),
+    )
+
+
+def _waypoints_within(spec: SurveySpec, task: Task, choice: Choice, terrain: Terrain | None) -> NDArray[np.int64]:
+    """How many waypoints the terrain needs on each line and on the way to the next, were they flown in one go."""
+    if terrain is None:
+        return np.zeros(len(choice.lines), np.int64)
+    flat, ends = _vertices(Sortie(choice.lines, choice.order.ways))
+    _, former = follow(flat, terrain, 0.0, _limits(spec.height_agl_m, task.motion))
+    upto = np.r_[former[ends[1:, 0]], former[ends[-1, 1]]]
+    return np.asarray(upto - former[ends[:, 0]] - 1)
+
+
+def _homeward(spec: SurveySpec, flight: Flight, terrain: Terrain) -> Flight:
+    """The flight with what its straight ways home need."""
+    home_amsl_m, clearance_m = float(terrain.at(*flight.path[0, :2])), return_clearance_m(spec.height_agl_m)
+    return replace(flight, homeward=safe_return(flight.path, terrain, home_amsl_m, clearance_m))
+
+
+def _limits(agl_m: float, motion: Motion) -> HeightLimits:
+    return HeightLimits.of(agl_m, motion.climb_m_s, motion.descent_m_s, motion.speed_m_s)
+
+
+def _vertices(sortie: Sortie) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The path (n x 2) and the vertices at which each line begins and ends (m x 2)."""
+    vertices, ends = [sortie.ways[0][0]], []
+    for line, way in zip(sortie.lines, sortie.ways[:-1], strict=True):
+        vertices += [*way[1:-1], line[0], line[1]]
+        ends.append((len(vertices) - 2, len(vertices) - 1))
+    vertices += list(sortie.ways[-1][1:])
+    return np.array(vertices), np.array(ends)
+
+
+def _heights_on(
+    path: NDArray[np.float64], ends: NDArray[np.int64], points: NDArray[np.float64], of_line: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The path's height at points on its lines."""
+    heights = np.empty(len(points))
+    for line, (first, last) in enumerate(ends):
+        on = of_line == line
+        stretch = path[first : last + 1]
+        along = np.hypot(*(stretch[:, :2] - stretch[0, :2]).T)
+        heights[on] = np.interp(np.hypot(*(points[on] - stretch[0, :2]).T), along, stretch[:, 2])
+    return heights
