@@ -1,5 +1,6 @@
 """Flights: the chosen lines cut into sorties, laid over the ground, with the photos taken on them."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from planner.coverage.proof import line_photos
 from planner.coverage.task import Choice, Task
 from planner.flight_time import flight_seconds
 from planner.ground import return_clearance_m
-from planner.mission import item_count
+from planner.mission import SAME_M, item_count
 from planner.separation import APART_M, raised_ways
 from planner.sorties import ITEMS_A_LINE, Sortie, split
 from planner.spec import SurveySpec
@@ -134,7 +135,12 @@ def _vertices(sortie: Sortie) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The path (n x 2) and the vertices at which each line begins and ends (m x 2)."""
     vertices, ends = [sortie.ways[0][0]], []
     for line, way in zip(sortie.lines, sortie.ways[:-1], strict=True):
-        vertices += [*way[1:-1], line[0], line[1]]
+        if ends and math.dist(way[0], way[-1]) < SAME_M:
+            vertices.append(
+                line[1]
+            )  # the line goes on where the one before ended: a second vertex there would be a stop
+        else:
+            vertices += [*way[1:-1], line[0], line[1]]
         ends.append((len(vertices) - 2, len(vertices) - 1))
     vertices += list(sortie.ways[-1][1:])
     return np.array(vertices), np.array(ends)

@@ -32,6 +32,7 @@ __all__ = [
     "NAV_RETURN_TO_LAUNCH",
     "NAV_TAKEOFF",
     "NAV_WAYPOINT",
+    "SAME_M",
     "Fence",
     "FenceCircle",
     "FencePolygon",
@@ -200,6 +201,7 @@ def rally_items(rally: Iterable[RallyPoint]) -> tuple[MissionItem, ...]:
     )
 
 
+SAME_M = 0.01  # places nearer than this are one, as far as missions can say
 RESUME_TRIGGERS = 2.0  # distances between photos that a resumed mission flies again
 FENCE_MARGIN_M = 50.0  # between anything that is flown and the fence
 OTHER_ITEMS = 7  # home, take-off, up to three speeds, distance of resuming, return
@@ -217,8 +219,8 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
     """One flight of a plan as a mission: take-off, speeds, lines with the camera triggered on them, the way home, landing.
 
     Heights are above home, or above the vehicle's own terrain data if the plan asks for that. The camera is triggered at each
-    line's entry, every trigger distance, and at its exit. The mission sets every speed that the predicted duration counts on;
-    take-off and landing are the vehicle's own, by its parameters.
+    line's entry, every trigger distance, and at its exit, but only once where a line begins at the end of another. The mission
+    sets every speed that the predicted duration counts on; take-off and landing are the vehicle's own, by its parameters.
     """
     lon, lat = plan.frame.to_geographic(flight.path[:, 0], flight.path[:, 1])
     entries, exits = set(flight.lines[:, 0].tolist()), set(flight.lines[:, 1].tolist())
@@ -237,10 +239,10 @@ def build_mission(plan: SurveyPlan, flight: Flight) -> Mission:
             items.append(aims[vertex])
         x, y = degrees_1e7(lat[vertex]), degrees_1e7(lon[vertex])
         items.append(MissionItem(NAV_WAYPOINT, frame, x=x, y=y, z=_stored_height(heights[vertex])))
-        if vertex in entries:
-            items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=round(plan.trigger_m, 2), p3=1))
-        if vertex in exits:
-            items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=0, p3=1))
+        if vertex in entries or vertex in exits:
+            every_m = round(plan.trigger_m, 2) if vertex in entries else 0.0
+            shot = float(np.hypot(*(flight.photos[:, :2] - flight.path[vertex, :2]).T).min() < SAME_M)
+            items.append(MissionItem(DO_SET_CAM_TRIGG_DIST, FRAME_MISSION, p1=every_m, p3=shot))
         if vertex < len(speeds) and speeds[vertex] != speeds[vertex - 1]:
             items.append(_speed(GROUND_SPEED, speeds[vertex]))
     if aims:

@@ -27,6 +27,7 @@ NEAREST_M = 5.0  # to a wall: less is not safe with the errors of a consumer GPS
 SPEED_M_S = 4.0  # near walls
 FARTHEST_STEP_DEG = 15.0  # between two photos of an orbit: more is hard to match
 KEPT_SHARE = 0.8  # of the distance to the walls: kept by the ways between rows
+HOME_BESIDE = 1.3  # of the distance to the walls: where nobody gives a home
 LARGEST_BUILDING_M = 1000.0
 
 
@@ -50,6 +51,8 @@ def plan_oblique(spec: SurveySpec) -> SurveyPlan:
     check(spec)
     site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
     footprint = _footprint(spec, site, distance_m)
+    if site.assumed_home:
+        site = _with_home_beside(site, footprint, distance_m)
     motion, slowed = pace(spec)
     ground_m, home_amsl_m = _ground(spec, site, footprint, distance_m)
     rows = _rows(spec, footprint, distance_m, site.home)
@@ -112,6 +115,16 @@ def _footprint(spec: SurveySpec, site: Site, distance_m: float) -> shapely.Polyg
     if any(not 2 <= height <= 1000 for height in spec.heights_m):
         raise BadInputError("--heights: give heights above the ground of the building, 2 to 1000 m, as 15,25")
     return footprint
+
+
+def _with_home_beside(site: Site, footprint: shapely.Polygon, distance_m: float) -> Site:
+    """The site with a home beside the building, outside of the rows, where no zone keeps it out."""
+    ring = footprint.buffer(HOME_BESIDE * distance_m, quad_segs=3).exterior.difference(site.kept_clear)
+    if ring.is_empty:
+        return site
+    x, y = shapely.get_coordinates(ring)[0]
+    lon, lat = site.frame.to_geographic(x, y)
+    return replace(site, home=np.array([x, y]), home_lon_lat=(float(lon), float(lat)))
 
 
 def _ground(spec: SurveySpec, site: Site, footprint: shapely.Polygon, distance_m: float) -> tuple[float, float]:

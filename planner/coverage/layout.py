@@ -21,7 +21,7 @@ Layout = tuple[Sweep, ...]
 MOST_ANGLES, MOST_CELL_ANGLES = 20, 3
 CELL_MARGINS = (0.1, *MARGINS)  # a cell may begin with a line near its edge: in acute corners no other sees enough
 ROUNDS = 2  # in which the cells' sweeps are made faster in turn
-MOST_PATCHES, PATCH_M = 200, 0.5
+MOST_PATCHES, PATCH_M = 200, 0.4  # shorter than APART_M: one photo
 
 
 def lines_of(layout: Layout) -> NDArray[np.float64]:

@@ -8,8 +8,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Overlap", "cells_of", "count_views", "line_photos", "steepest_seen"]
+__all__ = ["APART_M", "Cells", "Overlap", "cells_of", "count_views", "line_photos", "photos_between", "steepest_seen"]
 
+APART_M = 0.5  # between photos in a row: nearer ones would be one, by the interval and the position's noise of any camera trigger
 A_CHUNK = 24  # photos over terrain that are counted together: near each other, so that their reach is about the same
 
 
@@ -83,18 +84,36 @@ def cells_of(area: shapely.Geometry, cell_m: float | None = None) -> Cells:
 
 
 def line_photos(lines: NDArray[np.float64], trigger_m: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where photos are taken on lines (n x 2 x 2, in the direction flown): entry, every trigger distance, exit.
+    """Where photos are taken on lines (n x 2 x 2, in flying order and direction): entry, every trigger distance, exit.
 
+    Never two in a row nearer than `APART_M`: where a line begins at the end of the one before, one photo serves both, and a
+    line shorter than that has one photo only, at its exit.
     Returns points (m x 2) in flying order and the line of each (m).
     """
     lengths = np.hypot(*(lines[:, 1] - lines[:, 0]).T)
-    whole = np.floor(lengths / trigger_m - 1e-6).astype(int).clip(min=0)  # a photo at the exit itself is the exit's
-    counts = whole + 2
+    counts = photos_between(lengths, trigger_m) + 2
     line = np.repeat(np.arange(len(lines)), counts)
     number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    along = np.minimum(number * trigger_m, lengths[line])
+    along = np.where(number == counts[line] - 1, lengths[line], number * trigger_m)
     share = along / np.maximum(lengths[line], 1e-9)
-    return lines[line, 0] + share[:, None] * (lines[line, 1] - lines[line, 0]), line
+    points = lines[line, 0] + share[:, None] * (lines[line, 1] - lines[line, 0])
+    wanted = np.flatnonzero((number > 0) | (lengths[line] >= APART_M))
+    kept = wanted[_apart(points[wanted])]
+    return points[kept], line[kept]
+
+
+def photos_between(lengths_m: NDArray[np.float64], trigger_m: float) -> NDArray[np.int64]:
+    """How many photos are taken on lines between their entry and their exit."""
+    return np.floor((lengths_m - APART_M) / trigger_m).astype(int).clip(min=0)
+
+
+def _apart(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points to keep, so that none is nearer than `APART_M` to the one kept before it."""
+    kept = np.ones(len(points), bool)
+    for i in np.flatnonzero(np.hypot(*np.diff(points, axis=0).T) < APART_M) + 1:
+        before = i - 1 - int(np.argmax(kept[i - 1 :: -1]))
+        kept[i] = np.hypot(*(points[i] - points[before])) >= APART_M
+    return kept
 
 
 def count_views(

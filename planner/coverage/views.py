@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from planner.coverage.proof import cells_of
+from planner.coverage.proof import APART_M, cells_of, photos_between
 from planner.coverage.sweep import Sweep
 from planner.coverage.task import Task
 from planner.site import polygonal
@@ -71,10 +71,13 @@ class Views:
     def _counts(self, along: NDArray[np.float64], length: float) -> Counts:
         """How many photos of a line see places so far along it: one at its entry, every trigger distance, and at its exit."""
         half, trigger_m = self.task.height_m / 2, self.task.trigger_m
-        latest = math.floor(length / trigger_m - 1e-6)
+        at_exit = (along >= length - half).astype(np.int16)
+        if length < APART_M:
+            return at_exit
+        latest = int(photos_between(np.float64(length), trigger_m))
         highest = np.minimum(np.floor((along + half) / trigger_m), latest)
         lowest = np.maximum(np.ceil((along - half) / trigger_m), 0)
-        return (np.maximum(highest - lowest + 1, 0) + (along >= length - half)).astype(np.int16)
+        return (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int16)
 
     def shares(self, seen: Counts) -> tuple[float, float]:
         """The shares of the area seen by at least one photo, and by enough."""

@@ -100,7 +100,7 @@ def _rows(plan: SurveyPlan, flight: Flight) -> list[list[str]]:
     on_line = np.zeros(len(flight.path), bool)
     for first, last in flight.lines:
         on_line[first:last] = True
-    exits = set(flight.lines[:, 1].tolist())
+    exits = set(flight.lines[:, 1].tolist()) - set(flight.lines[:, 0].tolist())
     rows = []
     for i in range(len(flight.path)):
         ahead = flight.path[min(i + 1, len(flight.path) - 1), :2] - flight.path[min(i, len(flight.path) - 2), :2]

@@ -200,8 +200,10 @@ def _wayline(plan: SurveyPlan, flight: Flight) -> Any:
     number = 0
     for first, last in flight.lines - 1:  # the path's first vertex is the home, which is no waypoint here
         groups.setdefault(int(first), []).append(_by_distance(number, int(first), int(last), plan.trigger_m))
-        groups.setdefault(int(last), []).append(_one_photo(number + 1, int(last)))
-        number += 2
+        number += 1
+        if last not in flight.lines[:, 0] - 1:  # else the next line's first photo is taken there
+            groups.setdefault(int(last), []).append(_one_photo(number, int(last)))
+            number += 1
     placemarks = []
     for index, (lon, lat, rel) in enumerate(points):
         actions = groups.get(index, [])
