@@ -15,6 +15,7 @@ from planner.coverage.walls import wall_views
 from planner.elevation import read_terrain
 from planner.flight_time import flight_seconds
 from planner.flights import Flight
+from planner.mission import SAME_M
 from planner.patterns.building import Row, facade_rows, levels_m, orbit_levels_m, orbit_rows
 from planner.site import Site, lay_out
 from planner.spec import SurveySpec, check, pace
@@ -248,9 +249,8 @@ def _between(here: NDArray[np.float64], there: NDArray[np.float64], ways: Free) 
         raise BadInputError("no-fly zones enclose the building: it cannot be reached")
     high = max(here[2], there[2])
     corners = _at_height(way, high)
-    first = 0 if here[2] < high - 0.01 else 1
-    last = len(way) if there[2] < high - 0.01 else len(way) - 1
-    return corners[first:last]
+    away = np.minimum(np.abs(corners - here).max(axis=1), np.abs(corners - there).max(axis=1))
+    return corners[away > SAME_M]
 
 
 def _shots(flight: Flight, ground_m: float) -> Shots:
