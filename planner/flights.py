@@ -133,7 +133,8 @@ def _limits(agl_m: float, motion: Motion) -> HeightLimits:
 
 def _vertices(sortie: Sortie) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The path (n x 2) and the vertices at which each line begins and ends (m x 2)."""
-    vertices, ends = [sortie.ways[0][0]], []
+    vertices = [sortie.ways[0][0]]
+    ends: list[tuple[int, int]] = []
     for line, way in zip(sortie.lines, sortie.ways[:-1], strict=True):
         if ends and math.dist(way[0], way[-1]) < SAME_M:
             vertices.append(

@@ -74,7 +74,7 @@ class Views:
         at_exit = (along >= length - half).astype(np.int16)
         if length < APART_M:
             return at_exit
-        latest = int(photos_between(np.float64(length), trigger_m))
+        latest = int(photos_between(np.array([length]), trigger_m)[0])
         highest = np.minimum(np.floor((along + half) / trigger_m), latest)
         lowest = np.maximum(np.ceil((along - half) / trigger_m), 0)
         return (np.maximum(highest - lowest + 1, 0) + at_exit).astype(np.int16)

@@ -181,7 +181,7 @@ def copter() -> Iterator[tuple[Copter, str]]:
         yield copter, endpoint.url
 
 
-@pytest.mark.parametrize("pattern", ["orbit", "facade"])
+@pytest.mark.parametrize("pattern", [pytest.param("orbit", marks=pytest.mark.long), "facade"])
 def test_flown_with_the_camera_on_the_building(pattern: str, copter: tuple[Copter, str], tmp_path: Path) -> None:
     plan = plan_around(HALL, pattern, distance_m=15.0)
     write_plan(plan, tmp_path / "plan")
