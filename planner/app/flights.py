@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 from imagery.core.errors import BadInputError
+from planner.drone import Drone
 from planner.link.ground import Ground
 from planner.mission import Mission
 
-__all__ = ["flight_number", "ground_beside", "read_flight"]
+__all__ = ["drone_beside", "flight_number", "ground_beside", "read_flight"]
 
 
 def read_flight(path: Path) -> Mission:
@@ -41,6 +42,17 @@ def ground_beside(path: Path) -> Ground | None:
     except (ValueError, KeyError, TypeError, StopIteration, OSError):
         return None  # the flight itself is in its own file
     return Ground.around(lat, lon, places, home_amsl_m) if places and home_amsl_m is not None else None
+
+
+def drone_beside(path: Path) -> Drone | None:
+    """The drone that the summary.json beside a flight was planned for; None where there is none or it names none."""
+    summary = path.parent / "summary.json"
+    if not summary.is_file():
+        return None
+    try:
+        return Drone(**json.loads(summary.read_text(encoding="utf-8"))["request"]["drone_figures"])
+    except (ValueError, KeyError, TypeError, OSError, BadInputError):
+        return None  # the flight itself is in its own file
 
 
 def flight_number(path: Path) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from imagery.core.errors import BadInputError
 from imagery.core.photolog import PhotoRecord
-from planner.app.flights import ground_beside
+from planner.app.flights import drone_beside, ground_beside
 from planner.app.run import Run
 from planner.app.telemetry import FlightDisplay, checks_table
 from planner.link.flight import FlightLog, fly
@@ -50,6 +50,7 @@ class Flying:
                 survey=survey,
                 taken=taken,
                 ground=ground_beside(self.flight),
+                drone=drone_beside(self.flight),
                 allow_real=self.arm,
                 system=self.system,
                 signing_key=self.signing_key,

@@ -14,6 +14,7 @@ from typing import Any
 from imagery.core.errors import BadInputError, LinkError
 from imagery.core.photolog import PhotoRecord, read_photo_log
 from imagery.core.progress import SILENT, Progress
+from planner.drone import Drone
 from planner.link.ground import Ground
 from planner.link.lostlink import LostLink
 from planner.link.preflight import Check, Verdict, preflight
@@ -85,6 +86,7 @@ def fly(
     survey: Mission | None = None,
     taken: tuple[PhotoRecord, ...] = (),
     ground: Ground | None = None,
+    drone: Drone | None = None,
     allow_real: bool = False,
     system: int | None = None,
     signing_key: Path | None = None,
@@ -99,9 +101,9 @@ def fly(
     `confirm` is asked once, after preflight and upload and just before arming; `on_checks` gets the preflight's table, `on_event`
     the status several times a second. A vehicle that is not simulated is only armed with `allow_real`. With `survey`, the mission
     is the rest of that one: the log is continued, and photos `taken` that it does not hold count too. `ground`: the ground's
-    heights, where the plan knows them. Raises LinkError when the
-    vehicle refuses, the link fails for longer than `lost_timeout_s`, or a preflight check fails; BadInputError for a mission that
-    cannot be sent and, without `survey`, for a photo log that holds this flight already.
+    heights, `drone`: the one planned for, where the plan knows them. Raises LinkError when the vehicle refuses, the link fails
+    for longer than `lost_timeout_s`, or a preflight check fails; BadInputError for a mission that cannot be sent and, without
+    `survey`, for a photo log that holds this flight already.
     """
     photo_log, telemetry = flight_files(out_dir, flight)
     if survey is None and flight_photos(photo_log, flight):
@@ -119,7 +121,7 @@ def fly(
             raise LinkError(f"{url} is a real vehicle (it has no SIM_SPEEDUP): give --arm to let this program arm it")
         request_streams(vehicle)
         with progress.stage("preflight") as _:
-            checks = tuple(preflight(vehicle, mission, wait_s=ready_timeout_s, ground=ground))
+            checks = tuple(preflight(vehicle, mission, wait_s=ready_timeout_s, ground=ground, drone=drone))
         on_checks(checks)
         failed = [check for check in checks if check.verdict is Verdict.FAIL]
         if failed:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from imagery.core.frame import LocalFrame
+from planner.drone import Drone
 from planner.link.airspace import Airspace
 from planner.link.ground import Ground, ways_home
 from planner.link.lostlink import LostLink
@@ -26,7 +27,8 @@ _EKF_STATUS = 193
 _EKF_POSITION, _EKF_NO_POSITION = 0x210, 0x80  # flags: absolute or predicted to be; held constant for want of one
 _FARTHEST_HOME_M = 50.0
 _RUN_PREARM_CHECKS = 401
-_ENDURANCE_S, _RESERVE_PERCENT, _FULL_PERCENT = 25 * 60.0, 20, 95
+_RESERVE_PERCENT, _FULL_PERCENT = 20, 95
+_USUAL_ENDURANCE_MIN, _USUAL_WIND_LIMIT_M_S = 25.0, 12.0  # of a survey drone, where the plan names none
 _ALTITUDE_FENCE, _CIRCLE_FENCE, _POLYGON_FENCE = 1, 2, 4  # bits of FENCE_TYPE
 _CLEARANCE_M = 15.0
 
@@ -50,25 +52,31 @@ class Check:
 
 
 def preflight(
-    vehicle: Vehicle, mission: Mission, *, wait_s: float = 120.0, ground: Ground | None = None
+    vehicle: Vehicle,
+    mission: Mission,
+    *,
+    wait_s: float = 120.0,
+    ground: Ground | None = None,
+    drone: Drone | None = None,
 ) -> Iterator[Check]:
     """Check a vehicle against a mission; waits up to `wait_s` for it to become ready after switching on.
 
-    `ground`: the ground's heights as the plan knows them.
+    `ground`: the ground's heights as the plan knows them; `drone`: the one that it was planned for, whose endurance and wind
+    limit count.
     """
     if vehicle.state.armed:
         yield Check("disarmed", Verdict.FAIL, "the vehicle is armed, perhaps flying", "land and disarm it first")
         return
     yield _readiness(vehicle, wait_s)
     yield _gps(vehicle)
-    yield _battery(vehicle, mission)
+    yield _battery(vehicle, mission, drone)
     yield _home(vehicle, mission)
     yield _camera(vehicle, mission)
     yield _fence(vehicle, mission)
     yield _way_home(vehicle, mission, ground)
     yield _terrain(mission, ground)
     yield _failsafes(vehicle)
-    yield _wind(vehicle)
+    yield _wind(vehicle, drone)
     yield _lost_link(vehicle)
 
 
@@ -106,16 +114,17 @@ def _gps(vehicle: Vehicle) -> Check:
     return Check("GPS", Verdict.PASS, found)
 
 
-def _battery(vehicle: Vehicle, mission: Mission) -> Check:
-    """The charge against what the flight takes of a battery that lasts as long as most survey drones' do."""
+def _battery(vehicle: Vehicle, mission: Mission, drone: Drone | None) -> Check:
+    """The charge against what the flight takes of a full battery."""
+    endurance_min = drone.endurance_min if drone is not None else _USUAL_ENDURANCE_MIN
     flight_s = WayLeft(mission).whole_s
     battery = vehicle.state.battery
     if battery is None or battery.level is None or battery.level < 0:
         return Check(
             "battery", Verdict.WARN, f"its level is not known; the flight takes {flight_s / 60:.0f} min", "look at it"
         )
-    needed = round(100 * flight_s / _ENDURANCE_S) + _RESERVE_PERCENT
-    found = f"{battery.level} %, {battery.voltage:.1f} V; the flight takes about {flight_s / 60:.0f} min"
+    needed = round(100 * flight_s / 60 / endurance_min) + _RESERVE_PERCENT
+    found = f"{battery.level} %, {battery.voltage:.1f} V; the flight takes about {flight_s / 60:.0f} of {endurance_min:g} min"
     if battery.level < min(needed, _FULL_PERCENT):
         return Check(
             "battery",
@@ -250,14 +259,19 @@ def _failsafes(vehicle: Vehicle) -> Check:
     return Check("failsafes", Verdict.PASS, "low battery and lost remote control are acted on")
 
 
-def _wind(vehicle: Vehicle) -> Check:
+def _wind(vehicle: Vehicle, drone: Drone | None) -> Check:
+    limit = drone.wind_limit_m_s if drone is not None else _USUAL_WIND_LIMIT_M_S
     wind: Any = vehicle.request_once(168, "WIND", 0.5)
     if wind is None:
-        return Check("wind", Verdict.WARN, "not known before the take-off", "look at the trees; stay below 10 m/s")
+        return Check(
+            "wind", Verdict.WARN, "not known before the take-off", f"look at the trees; the limit is {limit:g} m/s"
+        )
     found = f"{wind.speed:.0f} m/s"
-    if wind.speed > 12:
-        return Check("wind", Verdict.FAIL, found, "wait: the limit is 12 m/s")
-    return Check("wind", Verdict.WARN if wind.speed > 8 else Verdict.PASS, found)
+    if wind.speed > limit:
+        return Check("wind", Verdict.FAIL, found, f"wait: the limit is {limit:g} m/s")
+    if wind.speed > limit * 2 / 3:
+        return Check("wind", Verdict.WARN, found, f"gusts may be stronger; the limit is {limit:g} m/s")
+    return Check("wind", Verdict.PASS, found)
 
 
 def _lost_link(vehicle: Vehicle) -> Check:

@@ -24,8 +24,8 @@ class Status:
     """A vehicle in flight at one moment; None where it has not told yet.
 
     Attributes: item, items: of the mission; time_s: of the vehicle's clock since boot; left_s: of the mission at its planned
-    speed, None when not known; link_age_s: since its last message; link_loss: share of its messages lost; text: its
-    last words.
+    speed, None when not known; link_age_s: since its last message; link_loss: share of its messages lost lately, 0 to 1;
+    text: its last words.
     """
 
     mode: str
@@ -72,7 +72,7 @@ def status(vehicle: Vehicle, photos: int = 0, photos_planned: int = 0, left_s: f
         time_s=vehicle_time_s(vehicle),
         left_s=left_s,
         link_age_s=time.monotonic() - vehicle.link.last_heard,
-        link_loss=master.packet_loss() / 100,
+        link_loss=vehicle.link.loss,
         text=vehicle.texts[-1][1] if vehicle.texts else "",
     )
 

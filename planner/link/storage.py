@@ -66,6 +66,9 @@ _WHOLE_P1 = frozenset({178, 215})  # a kind of speed, a distance in metres
 _FRAMES = frozenset({0, 2, 3, 5, 6, 10, 11})
 _STORED_FRAME = {5: 0, 6: 3, 11: 10}
 _NAN_P4_IS_FINE = frozenset({16, 17, 19, 21, 22, 82})
+_SAME = 0.006
+# Heights are kept in centimetres, reckoned in single precision and cut off: 0.53 m reads back as 0.52 m, 30.129 m as 30.12 m.
+_SAME_HEIGHT_M = 0.011
 
 
 def wire_items(mission: Mission, autopilot: Autopilot = ARDUPILOT) -> dict[Kind, tuple[MissionItem, ...]]:
@@ -150,11 +153,16 @@ def differences(
         if kind is Kind.MISSION and number == 0 and autopilot.home_first:
             continue
         a, b = normalised(kind, ours), normalised(kind, theirs)
-        values = zip((a.p1, a.p2, a.p3, a.p4, a.z), (b.p1, b.p2, b.p3, b.p4, b.z), strict=True)
-        same = (a.command, a.frame, a.x, a.y) == (b.command, b.frame, b.x, b.y)
-        if not same or any(abs(x - y) > 0.006 + 1e-6 * abs(x) for x, y in values):
+        values = zip((a.p1, a.p2, a.p3, a.p4), (b.p1, b.p2, b.p3, b.p4), strict=True)
+        same = (a.command, a.frame, a.x, a.y) == (b.command, b.frame, b.x, b.y) and _close(a.z, b.z, _SAME_HEIGHT_M)
+        if not same or not all(_close(x, y, _SAME) for x, y in values):
             found.append(f"item {number} is {_brief(b)}, not {_brief(a)}")
     return found
+
+
+def _close(a: float, b: float, tolerance: float) -> bool:
+    """Whether two values are the same but for what storage and single precision lose."""
+    return abs(a - b) <= tolerance + 1e-6 * abs(a)
 
 
 def _brief(item: MissionItem) -> str:

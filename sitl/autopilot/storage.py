@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sitl.autopilot.place import Place
 
 __all__ = ["CAPACITY", "Item", "MissionKind", "Refusal", "fence_error", "stored"]
@@ -134,8 +136,14 @@ def _stored_mission(item: Item) -> Item | Refusal:
         p4=p4,
         x=item.x,
         y=item.y,
-        z=round(item.z * 100) / 100,
+        z=_in_centimetres(item.z),
     )
+
+
+def _in_centimetres(height_m: float) -> float:
+    """A height as it reads back: whole centimetres, reckoned in single precision and cut off (0.53 m becomes 0.52 m)."""
+    kept_cm = np.trunc(np.float32(height_m) * np.float32(100))
+    return float(np.float32(kept_cm) * np.float32(0.01))
 
 
 def _kept_turning(item: Item) -> tuple[float, float]:

@@ -1,10 +1,14 @@
 """What the preflight table says of a vehicle and a mission."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
+from planner.app.flights import drone_beside
+from planner.drone import Drone, find_drone
 from planner.link.ground import Ground
 from planner.link.lostlink import LostLink
 from planner.link.preflight import Check, Verdict, preflight
@@ -22,8 +26,10 @@ def vehicle(endpoint: Endpoint) -> Iterator[Vehicle]:
         yield connected
 
 
-def table(vehicle: Vehicle, mission: Mission, ground: Ground | None = None) -> dict[str, Check]:
-    return {check.name: check for check in preflight(vehicle, mission, wait_s=10, ground=ground)}
+def table(
+    vehicle: Vehicle, mission: Mission, ground: Ground | None = None, drone: Drone | None = None
+) -> dict[str, Check]:
+    return {check.name: check for check in preflight(vehicle, mission, wait_s=10, ground=ground, drone=drone)}
 
 
 def test_what_is_wrong_is_said_with_what_to_do(vehicle: Vehicle, endpoint: Endpoint) -> None:
@@ -53,6 +59,24 @@ def test_what_is_wrong_is_said_with_what_to_do(vehicle: Vehicle, endpoint: Endpo
     assert "CAM1_INTRVAL_MIN" in failed["camera"]
     assert all(check.advice for check in found.values() if check.verdict is not Verdict.PASS)
     assert found["failsafes"].verdict is Verdict.PASS
+
+
+def test_endurance_and_wind_limit_are_those_of_the_drone_planned_for(
+    vehicle: Vehicle, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    assert drone_beside(tmp_path / "flight-01.plan") is None
+    frail = replace(find_drone("generic-arducopter"), endurance_min=4.0, wind_limit_m_s=5.0)
+    (tmp_path / "summary.json").write_text(json.dumps({"request": {"drone_figures": asdict(frail)}}))
+    assert drone_beside(tmp_path / "flight-01.plan") == frail
+    with endpoint.paused() as copter:
+        copter.parameters.set("SIM_WIND_SPD", 6.0)
+        copter.battery.used_mah = 0.2 * copter.parameters["BATT_CAPACITY"]
+    assert vehicle.wait(lambda: vehicle.state.battery.level == 80, 5)
+    usual, planned = table(vehicle, survey()), table(vehicle, survey(), drone=frail)
+    assert (usual["battery"].verdict, planned["battery"].verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert "of 4 min" in planned["battery"].finding
+    assert (usual["wind"].verdict, planned["wind"].verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert "5 m/s" in planned["wind"].advice
 
 
 def test_the_way_home_over_a_no_fly_zone_and_over_a_hill(vehicle: Vehicle) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,6 +159,18 @@ def test_what_the_vehicle_keeps_is_what_we_compare_with(command: int, frame: int
     back = MissionItem(kept.command, kept.frame, kept.p1, kept.p2, kept.p3, kept.p4, kept.x, kept.y, kept.z)
     assert differences(Kind.MISSION, (item, item), (item, back)) == []
     assert normalised(Kind.MISSION, back) == normalised(Kind.MISSION, normalised(Kind.MISSION, back))
+
+
+def test_every_centimetre_up_to_500_m_is_recognised_and_two_centimetres_are_noticed() -> None:
+    sent_m = np.arange(50_001) / 100
+    # As the autopilot's own code has it: int32_t(z * 100.0f), and * 0.01f when it is asked.
+    back_m = np.trunc(sent_m.astype(np.float32) * np.float32(100)).astype(np.float32) * np.float32(0.01)
+    assert np.count_nonzero(back_m < sent_m - 0.005) == 2291
+    here = waypoint(10, 20)
+    sent, back = ([replace(here, z=float(z)) for z in heights] for heights in (sent_m, back_m))
+    assert differences(Kind.MISSION, sent, back) == []
+    lower = [replace(item, z=item.z - 0.02) for item in sent[::20]]
+    assert len(differences(Kind.MISSION, sent[::20], lower)) == len(lower) - 1  # the home is the vehicle's own
 
 
 @given(field=st.sampled_from(["x", "y", "z", "command", "p1"]), where=st.integers(1, len(MISSION.items)))

@@ -1,11 +1,16 @@
 """The mission protocol's habits of ArduPilot: what it asks for, accepts, refuses, keeps and loses."""
 
 import math
+import random
 
+import numpy as np
 import pytest
 
 from planner.link.connection import mavlink
-from tests.sitl.conformance.conftest import HOME_ITEM, SPEEDUP, Ground, waypoint
+from planner.link.transfer import upload_mission
+from planner.link.vehicle import Vehicle
+from planner.mission import Home, Mission, MissionItem
+from tests.sitl.conformance.conftest import HOME, HOME_ITEM, SPEEDUP, Ground, waypoint
 
 MISSION, FENCE, RALLY = 0, 1, 2
 ACCEPTED, ERROR, UNSUPPORTED_FRAME, UNSUPPORTED, NO_SPACE, INVALID = 0, 1, 2, 3, 4, 5
@@ -48,6 +53,23 @@ def test_item_zero_is_the_actual_home_and_what_storage_keeps(ground: Ground) -> 
     assert (trigger.frame, trigger.param1, trigger.param3) == (0, 12.5, 1)
     assert (second.frame, rtl.command) == (3, 20)
     assert all(item.current == 0 for item in (home, takeoff, point))
+
+
+def test_heights_are_cut_to_centimetres_in_single_precision(ground: Ground) -> None:
+    heights = [0.53, 1.05, 75.02, 30.129, *(random.Random(4).randint(1, 50_000) / 100 for _ in range(300))]
+    assert ground.upload([HOME_ITEM, *(waypoint(n % 40, z) for n, z in enumerate(heights))]) == ACCEPTED
+    back = [item.z for item in ground.download()[1:]]
+    kept_cm = np.trunc(np.array(heights, np.float32) * np.float32(100))
+    assert np.array_equal(np.array(back, np.float32), kept_cm.astype(np.float32) * np.float32(0.01))
+
+
+def test_a_mission_from_elsewhere_is_verified_whatever_its_heights(ground: Ground) -> None:
+    items = [MissionItem(22, 3, z=75.02)]
+    for number in range(600):
+        _, frame, _, x, y, z = waypoint(number % 40, 1 + number * 0.837)
+        items.append(MissionItem(16, frame, z=z, x=x, y=y))
+    mission = Mission(Home(HOME.lat_deg, HOME.lon_deg, HOME.alt_amsl_m), tuple(items))
+    upload_mission(Vehicle(ground.link), mission)  # raises unless it reads back as it was sent
 
 
 @pytest.mark.parametrize(
