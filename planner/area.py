@@ -5,6 +5,7 @@
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ __all__ = ["Area", "check_not_swapped", "parse_home", "read_area", "read_corrido
 SMALLEST_M2, LARGEST_M2 = 10.0, 1.5e9
 NEAR_DEG = 0.5
 INHABITED_DEG = (-56.0, 72.0)  # latitudes; beyond them hardly anybody lives: a coordinate there is more likely swapped
+WIDEST_CORRIDOR_M = 10_000.0
 OWN_KINDS = ("area", "no_fly")
 AREA_OF_INTEREST = re.compile(r"area[ _-]?of[ _-]?interest|^aoi$", re.IGNORECASE)  # Copernicus EMS names it so
 
@@ -69,30 +71,44 @@ def read_area(path: str | Path) -> Area:
     return Area(path.stem, merged, home, tuple(warnings), no_fly=_own_zones(found.shapes, merged))
 
 
-def read_corridor(path: str | Path, width_m: float) -> Area:
-    """The corridor along a file's lines, of the width that they name in a property `width_m`, or the given one."""
+def read_corridor(path: str | Path, usual_m: float, width_m: float | None = None) -> Area:
+    """The corridor along a file's lines: of the width given, else of what they name in a property `width_m`, else the usual.
+
+    The ground inside a closed loop, or between lines, belongs to it only where it is narrower than the corridor.
+    """
     path = Path(path)
     found = read_shapes(path)
     lines = [s.geometry for s in found.shapes if isinstance(s.geometry, shapely.LineString | shapely.MultiLineString)]
     if not lines:
         raise BadInputError(f"{path}: holds no line for a corridor to follow: draw one, or use another pattern")
     widths = [s.properties.get("width_m") for s in found.shapes]
-    width_m = max((float(w) for w in widths if isinstance(w, int | float) and 0 < w < math.inf), default=width_m)
+    if width_m is None:
+        width_m = max((float(w) for w in widths if isinstance(w, int | float) and 0 < w < math.inf), default=usual_m)
+    if not 0 < width_m <= WIDEST_CORRIDOR_M:
+        raise BadInputError(f"a corridor {width_m:g} m wide is not possible: give 1 to {WIDEST_CORRIDOR_M:g} m")
     axis = shapely.line_merge(joined(shapely.union_all(lines)))
     middle = axis.centroid
     frame = LocalFrame.around([(middle.x + 180) % 360 - 180], [middle.y])
     local = shapely.transform(axis, lambda points: np.column_stack(frame.to_local(points[:, 0], points[:, 1])))
-    ground = local.buffer(width_m / 2, cap_style="flat", quad_segs=4)
+    ground = _along(local, width_m / 2)
     if ground.is_empty:
         raise BadInputError(f"{path}: its lines have no length")
-    filled = shapely.union_all([shapely.Polygon(part.exterior) for part in shapely.get_parts(ground)])  # bends too
-    degrees = shapely.transform(filled, lambda points: np.column_stack(frame.to_geographic(*points.T)))
+    degrees = shapely.transform(ground, lambda points: np.column_stack(frame.to_geographic(*points.T)))
     polygon = shapely.union_all(
         polygons([Shape(shapely.make_valid(joined(degrees)))])
     )  # rounding makes hairlines cross
     _check_size(polygon, path)
     zones = _own_zones(found.shapes, polygon)
     return Area(path.stem, polygon, _home(found.shapes, path), found.warnings, axis, width_m, zones)
+
+
+def _along(axis: shapely.Geometry, reach_m: float) -> shapely.Geometry:
+    """What lies within reach of an axis in metres, with straight ends, round bends and no gaps narrower than the corridor."""
+    ends = Counter(tuple(point) for line in shapely.get_parts(axis) for point in shapely.get_coordinates(line)[[0, -1]])
+    junctions = shapely.MultiPoint([point for point, lines in ends.items() if lines > 1])
+    ground = shapely.union(axis.buffer(reach_m, cap_style="flat", quad_segs=4), junctions.buffer(reach_m, quad_segs=4))
+    gaps = [shapely.Polygon(ring) for part in shapely.get_parts(ground) for ring in getattr(part, "interiors", ())]
+    return shapely.union_all([ground, *(gap for gap in gaps if gap.buffer(-reach_m).is_empty)])
 
 
 def read_zones(path: str | Path, near: Area | None = None) -> shapely.MultiPolygon:

@@ -12,6 +12,7 @@ from planner.area import Area
 
 __all__ = ["Site", "lay_out", "polygonal"]
 
+SLIT_M = 0.05
 SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
 MANY_POLYGONS = 30  # from which on neighbours are joined
 MANY_CORNERS, DETAIL_M = 1000, 2.0
@@ -70,7 +71,13 @@ def lay_out(
         [(middle.x + 180) % 360 - 180], [middle.y]
     )  # an area across the date line goes on beyond 180
     local = _local(area.polygon, frame)
-    zones = [shapely.Polygon(ring).difference(local) for part in shapely.get_parts(local) for ring in part.interiors]
+    covered = local
+    if area.axis is None:
+        zones = [
+            shapely.Polygon(ring).difference(local) for part in shapely.get_parts(local) for ring in part.interiors
+        ]
+    else:  # what a corridor leads around is open to fly, and must not look like a hole, which is not
+        zones, covered = [], local.difference(_slits(local))
     west, south, east, north = local.bounds
     near = shapely.box(west - ZONES_WITHIN_M, south - ZONES_WITHIN_M, east + ZONES_WITHIN_M, north + ZONES_WITHIN_M)
     zones += [zone for zone in shapely.get_parts(_local(no_fly, frame)) if zone.intersects(near)]
@@ -93,7 +100,7 @@ def lay_out(
         warnings.append(f"{share:.2g} % of the area is enclosed by no-fly zones, cannot be reached, and is left out")
     return Site(
         frame=frame,
-        area=polygonal(local.difference(merged)),
+        area=polygonal(covered.difference(merged)),
         no_fly=merged,
         kept_clear=kept_clear,
         region=reached,
@@ -103,6 +110,16 @@ def lay_out(
         assumed_home=home is None and area.home is None,
         warnings=tuple(warnings),
     )
+
+
+def _slits(area: shapely.Geometry) -> shapely.Geometry:
+    """Hairlines from every hole of an area to its outside."""
+    lines = [
+        shapely.shortest_line(shapely.LineString(ring), part.exterior)
+        for part in shapely.get_parts(area)
+        for ring in part.interiors
+    ]
+    return shapely.union_all([line.buffer(SLIT_M, cap_style="square") for line in lines])
 
 
 def polygonal(geometry: shapely.Geometry) -> shapely.Geometry:

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from imagery.core.errors import BadInputError
 from planner.coverage.choose import Choice, Task
-from planner.timing import path_seconds
+from planner.timing import CORNER_DEG, path_seconds
 
 __all__ = ["ITEMS_A_LINE", "Sortie", "flights_cost", "split"]
 
+GOING_ON_M = 0.01  # between the ends of two lines that are flown as one
 CUT_EVERY = 4  # photos between the places where a line may be cut
 MOST_STOPS = 3000
 UNLIMITED_ITEMS = 1_000_000
@@ -105,13 +106,14 @@ def _stops(
     items_of = np.broadcast_to(line_items, len(choice.lines)).tolist()
     length_m = float(np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T).sum())
     step = task.trigger_m * max(CUT_EVERY, math.ceil(length_m / MOST_STOPS / task.trigger_m))
+    seconds_of = _line_seconds(task, choice)
     for number, (line, way) in enumerate(zip(choice.lines, choice.order.ways[:-1], strict=True)):
         if number:
             flown += path_seconds(way, motion)
             items += len(way) - 2
         course = line[1] - line[0]
         length = float(np.hypot(*course))
-        seconds = float(motion.rest_to_rest(length, motion.ground_speed(*course)))
+        seconds = seconds_of[number]
         for along in (0.0, *(np.arange(step, length - step, step) if cut else ()), length):
             share = along / max(length, 1e-9)
             place = line[0] + share * course
@@ -132,6 +134,20 @@ def _stops(
         pause_s=motion.speed_m_s / motion.acceleration_m_s2,
         most_items=most_items - OTHER_ITEMS,
     )
+
+
+def _line_seconds(task: Task, choice: Choice) -> list[float]:
+    """Seconds on each line, from standstill to standstill except where it goes on into the next one without a corner."""
+    motion = task.motion
+    courses = choice.lines[:, 1] - choice.lines[:, 0]
+    lengths, speeds = np.hypot(*courses.T), motion.ground_speed(*courses.T)
+    bearings = np.degrees(np.arctan2(*courses.T))
+    turns = np.abs((np.diff(bearings) + 180) % 360 - 180)
+    apart = np.hypot(*(choice.lines[1:, 0] - choice.lines[:-1, 1]).T)
+    goes_on = np.r_[False, (apart < GOING_ON_M) & (turns < CORNER_DEG), False]
+    stops = 2 - goes_on[:-1].astype(int) - goes_on[1:]
+    through = lengths / speeds + stops / 2 * speeds / motion.acceleration_m_s2
+    return np.where(stops == 2, motion.rest_to_rest(lengths, speeds), through).tolist()
 
 
 def _transits(task: Task, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from planner.coverage.sweep import sweep
 from planner.elevation import read_terrain
 from planner.flights import Flight, fly_all
 from planner.ground import Heights, heights_held
-from planner.patterns.corridor import corridor_lines
+from planner.patterns.corridor import cover_corridor
 from planner.patterns.search import expanding_square, sector_search, side_angles
 from planner.site import Site, lay_out
 from planner.sorties import flights_cost
@@ -130,7 +130,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
         height_m=height_m,
         most_inset_m=trigger_m * MOST_INSET if spec.inset else 0.0,
         angles=() if spec.angle_deg is None else ((90 - spec.angle_deg) % 180,),
-        one_angle=spec.pattern != "grid",
+        one_angle=spec.pattern not in ("grid", "corridor"),
     )
 
 
@@ -138,9 +138,13 @@ def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress:
     """The lines of the pattern in their order."""
     middle = shapely.get_coordinates(task.area.centroid)[0]
     course_deg = spec.angle_deg or 0.0
+
+    def cost(choice: Choice) -> float:
+        return choice.seconds if math.isinf(spec.usable_s) else flights_cost(task, choice, spec.usable_s, overhead_s)
+
     match spec.pattern:
         case "corridor":
-            return fastest(task, corridor_lines(_axis(spec, site), spec.area.width_m, task.spacing_m))
+            return cover_corridor(task, _axis(spec, site), spec.area.width_m, cost)
         case "parallel" | "creeping":
             longer, shorter = side_angles(task.area)
             along = task.angles[0] if task.angles else longer if spec.pattern == "parallel" else shorter
@@ -151,10 +155,8 @@ def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress:
             return as_given(task, sector_search(middle, _reach(task, middle), course_deg))
         case "crosshatch":
             return crossed(task, choose(task, progress))
-        case _ if math.isinf(spec.usable_s):
-            return choose(task, progress)
         case _:
-            return choose(task, progress, lambda choice: flights_cost(task, choice, spec.usable_s, overhead_s))
+            return choose(task, progress, cost)
 
 
 def prove(

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from planner.coverage.proof import APART_M, cells_of, photos_between
+from planner.coverage.proof import APART_M, cells_of, count_views, photos_between
 from planner.coverage.sweep import Sweep
 from planner.coverage.task import Task
 from planner.site import polygonal
@@ -32,13 +32,26 @@ class Views:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.few = min(5, max(1, int(task.views / 2)))  # photos that are enough: five, or half as many as inside
-        self._x, self._y = cells_of(_in_reach(task)).inside_centres()
+        self._cells = cells_of(_in_reach(task))
+        self._x, self._y = self._cells.inside_centres()
         self._counted: dict[int, tuple[Sweep, Counts]] = {}
         self._turned = functools.lru_cache(maxsize=32)(self._turn)
 
     def centres(self) -> NDArray[np.float64]:
         """The centres of the cells, n x 2."""
         return np.column_stack([self._x, self._y])
+
+    def of_photos(self, points: NDArray[np.float64], course: NDArray[np.float64]) -> Counts:
+        """Views of each cell by photos at points (n x 2) on courses (n x 2 unit vectors)."""
+        seen = count_views(
+            self._cells,
+            np.column_stack(
+                [points, np.ones(len(points))]
+            ),  # one metre up, with a field of view as large as a footprint
+            course,
+            (self.task.width_m, self.task.height_m),
+        )
+        return seen.views[self._cells.inside].astype(np.int16)
 
     def of(self, sweep: Sweep) -> Counts:
         """Views of each cell."""

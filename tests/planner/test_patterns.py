@@ -1,19 +1,15 @@
 """Patterns other than the grid: their geometry and their plans."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
 
 from imagery.core.camera import find_camera
-from imagery.core.errors import BadInputError
-from planner.area import Area, read_corridor
+from planner.area import Area
 from planner.drone import find_drone
 from planner.formats.summary import figures
-from planner.patterns.corridor import corridor_lines
 from planner.patterns.search import (
     cumulative_probability,
     expanding_square,
@@ -84,13 +80,6 @@ def test_sides() -> None:
     assert side_angles(shapely.box(0, 0, 500, 300)) == pytest.approx((0, 90))
 
 
-def test_corridor_lines_lie_side_by_side() -> None:
-    lines = corridor_lines(shapely.LineString([(0, 0), (1000, 0)]), 100.0, 30.0)
-    offsets = np.sort(np.unique(np.round(lines[:, :, 1], 6)))
-    assert len(offsets) == 3
-    assert np.diff(offsets).max() <= 30.0
-
-
 @pytest.mark.parametrize("pattern", ["crosshatch", "parallel", "creeping", "square", "sector"])
 def test_patterns_plan_safely(pattern: str) -> None:
     plan = plan_survey(spec(Area("block", to_degrees(BLOCK)), pattern))
@@ -102,20 +91,3 @@ def test_patterns_plan_safely(pattern: str) -> None:
     if pattern in ("parallel", "creeping"):
         along = 90 if pattern == "parallel" else 0
         assert (abs(plan.flights[0].course_deg % 180 - along) < 1).all()
-
-
-def test_a_corridor_follows_a_river(tmp_path: Path) -> None:
-    x = np.linspace(0, 1500, 80)
-    axis = to_degrees(shapely.LineString(np.column_stack([x, 120 * np.sin(x / 250)])))
-    feature = {"type": "Feature", "properties": {"width_m": 90}, "geometry": shapely.geometry.mapping(axis)}
-    (tmp_path / "river.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    area = read_corridor(tmp_path / "river.geojson", 50.0)
-    assert area.width_m == 90
-    plan = plan_survey(spec(area, "corridor"))
-    assert plan.overlap.seen(1) == 1
-    assert plan.overlap.seen(5) > 0.97
-
-
-def test_a_corridor_needs_a_line() -> None:
-    with pytest.raises(BadInputError, match="follows a line"):
-        plan_survey(spec(Area("block", to_degrees(BLOCK)), "corridor"))

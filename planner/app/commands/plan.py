@@ -65,6 +65,10 @@ def run_command(
     heights: Annotated[
         str | None, typer.Option(help="Orbit, facade: heights of the rounds above the building's ground, as 15,25.")
     ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Corridor: its width in m; else the file's `width_m`, or what a photo sees across."),
+    ] = None,
     sweep_width: Annotated[
         float | None, typer.Option("--sweep-width", help="Searches: sweep width in m; else what a photo sees across.")
     ] = None,
@@ -84,7 +88,7 @@ def run_command(
     front, side = _overlap(overlap)
     chosen_camera, chosen_drone = _equipment(camera, drone)
     shown_gsd = 2.0 if gsd is None and height is None else gsd
-    wanted_area = _area(area, pattern, chosen_camera, shown_gsd, height)
+    wanted_area = _area(area, pattern, chosen_camera, shown_gsd, height, width)
     wanted_home = parse_home(home) if home else None
     if wanted_home is not None:
         check_not_swapped(wanted_area.polygon, wanted_home, area)
@@ -223,14 +227,16 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
     run.say(f"{out}: plan.geojson, summary.json, {names}")
 
 
-def _area(path: Path, pattern: str, camera: "Camera", gsd_cm: float | None, height_m: float | None) -> "Area":
-    """The area, or for a corridor the ground along a line: as wide as a photo sees unless the line says otherwise."""
+def _area(
+    path: Path, pattern: str, camera: "Camera", gsd_cm: float | None, height_m: float | None, width_m: float | None
+) -> "Area":
+    """The area, or for a corridor the ground along a line: as wide as a photo sees unless asked or the line says otherwise."""
     from planner.area import read_area, read_corridor
 
     if pattern != "corridor":
         return read_area(path)
     agl = height_m if height_m is not None else camera.height_for_gsd((gsd_cm or 0.0) / 100)
-    return read_corridor(path, max(camera.footprint_m(agl)[0], 1.0))
+    return read_corridor(path, max(camera.footprint_m(agl)[0], 1.0), width_m)
 
 
 def _equipment(camera: str | None, drone: str | None) -> tuple["Camera", "Drone"]:
