@@ -4,6 +4,7 @@ import math
 from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.coverage.proof import Overlap
 from planner.flights import Flight
@@ -53,23 +54,27 @@ def concerns(
     agl = max(float(flight.photo_agl_m.max()) for flight in flights)
     if agl > LEGAL_HEIGHT_M:
         found.append(f"{agl:.0f} m above ground is more than the {LEGAL_HEIGHT_M:.0f} m that most countries allow")
-    farthest = max(float(np.hypot(*(flight.path[:, :2] - site.home).T).max()) for flight in flights)
+    farthest = max(float(np.hypot(*(flight.path[:, :2] - flight.path[0, :2]).T).max()) for flight in flights)
     if farthest > SIGHT_M:
         found.append(f"up to {farthest:.0f} m from home: beyond visual line of sight (about {SIGHT_M:.0f} m)")
     longest = max(flight.duration_s for flight in flights)
     if math.isinf(spec.usable_s) and longest > spec.drone.usable_s:
         battery = f"a battery of {spec.drone.name} {spec.drone.usable_s / 60:.0f} min with its reserve"
         found.append(f"the flight takes {longest / 60:.0f} min, {battery}: leave --endurance none out")
-    return found + _encounters(spec, motion, flights)
+    return found + _encounters(spec, motion, flights, terrain)
 
 
-def _encounters(spec: SurveySpec, motion: Motion, flights: tuple[Flight, ...]) -> list[str]:
+def _amsl(flight: Flight, terrain: Terrain | None) -> NDArray[np.float64]:
+    return flight.path + np.array([0.0, 0.0, flight.home_amsl(terrain)])
+
+
+def _encounters(spec: SurveySpec, motion: Motion, flights: tuple[Flight, ...], terrain: Terrain | None) -> list[str]:
     """Which drones come too near each other, where the first flights of all take off together, then the second ones."""
     each = [[flight for flight in flights if flight.drone == drone] for drone in range(1, spec.drones + 1)]
     found = []
     for together in zip_longest(*each):
         flown = [flight for flight in together if flight is not None]
-        for first, second, after_s in near_misses([flight.path for flight in flown], motion):
+        for first, second, after_s in near_misses([_amsl(flight, terrain) for flight in flown], motion):
             found.append(
                 f"flights {flown[first].number} and {flown[second].number} come near each other at the same height"
                 f" {after_s / 60:.0f} min after taking off together: let one take off some minutes later"

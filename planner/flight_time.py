@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.timing import Motion
 
-__all__ = ["cruise_seconds", "flight_seconds"]
+__all__ = ["cruise_seconds", "flight_seconds", "passing_seconds"]
 
 JERK_M_S3, VERTICAL_ACCELERATION_M_S2, RADIUS_M = 1.0, 1.0, 2.0  # WPNAV_JERK, WPNAV_ACCEL_Z, WPNAV_RADIUS
 JERK_RISE_S = 0.3  # jerk builds up over twice the attitude controller's time constant, which stretches each ramp
@@ -23,6 +23,7 @@ SPEED_CHANGE_S = (
     0.75  # lost at a corner where the mission sets another speed and the leg just begun is planned anew, by trial
 )
 TRIALS = 240  # instants of a turn that are looked at
+SAME_PLACE_M = 1e-3
 
 Array = NDArray[np.float64]
 
@@ -72,13 +73,21 @@ class _Legs:
 
 def cruise_seconds(path: ArrayLike, motion: Motion) -> float:
     """Seconds along a path (n x 3 in metres) from rest at its start to rest at its end."""
-    legs = _legs(np.asarray(path, float), motion)
-    if len(legs.length_m) == 0:
-        return 0.0
-    speeds = motion.ground_speed(legs.unit[:, 0], legs.unit[:, 1])
-    return float(
-        legs.seconds.sum() - _shared_s(legs).sum() + SPEED_CHANGE_S * np.count_nonzero(np.abs(np.diff(speeds)) > 0.05)
-    )
+    return float(passing_seconds(path, motion)[-1])
+
+
+def passing_seconds(path: ArrayLike, motion: Motion) -> Array:
+    """When each vertex of a path (n x 3 in metres) is passed, in seconds from rest at its start; rest at its end."""
+    points = np.asarray(path, float)
+    far = np.linalg.norm(np.diff(points, axis=0), axis=1) > SAME_PLACE_M
+    took = np.zeros(len(far))
+    if far.any():
+        legs = _legs(points[np.r_[True, far]], motion)
+        speeds = motion.ground_speed(legs.unit[:, 0], legs.unit[:, 1])
+        change_s = SPEED_CHANGE_S * (np.abs(np.diff(speeds)) > 0.05)
+        shared = _shared_s(legs) - change_s
+        took[far] = legs.seconds - (np.r_[0.0, shared] + np.r_[shared, 0.0]) / 2
+    return np.r_[0.0, np.cumsum(took)]
 
 
 def flight_seconds(path: ArrayLike, motion: Motion) -> float:
@@ -90,7 +99,6 @@ def flight_seconds(path: ArrayLike, motion: Motion) -> float:
 def _legs(points: Array, motion: Motion) -> _Legs:
     tracks = np.diff(points, axis=0)
     length = np.sqrt((tracks**2).sum(axis=1))
-    tracks, length = tracks[length > 1e-3], length[length > 1e-3]
     unit = tracks / length[:, None]
     level, up = np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9), np.maximum(np.abs(unit[:, 2]), 1e-9)
     vertical = np.where(unit[:, 2] > 0, motion.climb_m_s, motion.descent_m_s)

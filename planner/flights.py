@@ -1,6 +1,7 @@
 """Flights: the chosen lines cut into sorties, laid over the ground, with the photos taken on them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,16 +10,17 @@ from numpy.typing import NDArray
 from imagery.core.errors import BadInputError
 from planner.coverage.proof import line_photos
 from planner.coverage.task import Choice, Task
-from planner.flight_time import flight_seconds
+from planner.flight_time import flight_seconds, passing_seconds
 from planner.ground import return_clearance_m
 from planner.mission import SAME_M, item_count
 from planner.separation import APART_M, raised_ways
-from planner.sorties import ITEMS_A_LINE, Sortie, split
+from planner.site import Home
+from planner.sorties import ITEMS_A_LINE, Base, Clock, Sortie, split
 from planner.spec import SurveySpec
 from planner.terrain import HeightLimits, Return, Terrain, follow, safe_return
 from planner.timing import Motion, path_seconds
 
-__all__ = ["Flight", "fly_all"]
+__all__ = ["Flight", "bases_of", "fly_all"]
 
 ITEMS_BESIDE = 16  # mission items of a flight beside those of its lines
 
@@ -49,25 +51,41 @@ class Flight:
     gimbal_pitch_deg: NDArray[np.float64] | None = None
     aims: NDArray[np.float64] | None = None
 
+    def home_of(self, homes: Sequence[Home]) -> Home:
+        """The flight's own of a plan's homes, which drones share in turn where there are fewer."""
+        return homes[(self.drone - 1) % len(homes)]
+
+    def home_amsl(self, terrain: Terrain | None) -> float:
+        """Height of the home's ground above mean sea level, 0 where it is not known."""
+        return 0.0 if terrain is None else float(terrain.at(*self.path[0, :2]))
+
+
+def bases_of(spec: SurveySpec, homes: Sequence[Home], motion: Motion) -> tuple[Base, ...]:
+    """Where each drone takes off and lands, and the seconds of that; to the ways of several drones they also climb."""
+    found = []
+    for drone in range(spec.drones):
+        up_m = (drone + 1) * APART_M if spec.drones > 1 else 0.0
+        joints_s = up_m / motion.climb_m_s + up_m / motion.descent_m_s
+        overhead_s = motion.take_off_and_land_s(spec.height_agl_m + up_m) + joints_s
+        found.append(Base(homes[drone % len(homes)].xy, overhead_s))
+    return tuple(found)
+
 
 def fly_all(
-    spec: SurveySpec, task: Task, choice: Choice, overhead_s: float, terrain: Terrain | None
+    spec: SurveySpec, task: Task, choice: Choice, bases: Sequence[Base], terrain: Terrain | None
 ) -> tuple[Flight, ...]:
     """The choice cut into flights, none of them longer than usable or with more mission items than the drone holds.
 
-    The waypoints that the terrain needs on the lines are known beforehand; those on the ways from and to home, and the seconds
-    that climbing takes, only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so
-    many fewer. The flights of one drone follow one another in the order of the lines, so that drones work side by side.
+    What the terrain takes in waypoints and seconds on the lines is known beforehand; what it takes on the ways from and to home
+    only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so many fewer. The
+    flights of one drone follow one another in the order of the lines, so that drones work side by side.
     """
     most = allowed = spec.drone.max_items
     usable_s = spec.usable_s
-    line_items = ITEMS_A_LINE + _waypoints_within(spec, task, choice, terrain)
+    clock, line_items = _in_one_go(spec, task, choice, terrain)
     while allowed > line_items.max() + ITEMS_BESIDE:
-        sorties = split(task, choice, usable_s, overhead_s, allowed, spec.drones, line_items)
-        flights = tuple(
-            fly(spec, task, sortie, number, (number - 1) * spec.drones // len(sorties) + 1, terrain)
-            for number, sortie in enumerate(sorties, 1)
-        )
+        sorties = split(task, choice, clock, usable_s, bases, allowed, line_items)
+        flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
         worst = max(item_count(flight, task.motion) for flight in flights)
         longest_s = max(flight.duration_s for flight in flights)
         if worst <= most and longest_s <= spec.usable_s + 0.5:
@@ -82,20 +100,16 @@ def fly_all(
     )
 
 
-def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, terrain: Terrain | None) -> Flight:
+def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, terrain: Terrain | None) -> Flight:
     """A sortie as a path with heights and photos; of several drones, each has its ways from and to home at its own height."""
-    motion, agl = task.motion, spec.height_agl_m
-    flat, ends = _vertices(sortie)
-    home_amsl_m = 0.0
-    if terrain is None:
-        path, former = np.column_stack([flat, np.full(len(flat), agl)]), np.arange(len(flat))
-    else:
-        home_amsl_m = float(terrain.at(*task.home))
-        path, former = follow(flat, terrain, home_amsl_m, _limits(agl, motion))
+    motion, drone = task.motion, sortie.drone + 1
+    path, lines = _laid(spec, motion, sortie, terrain)
     points, of_line = line_photos(sortie.lines, task.trigger_m)
-    photos = np.column_stack([points, _heights_on(path, former[ends], points, of_line)])
-    ground = np.zeros(len(points)) if terrain is None else terrain.at(points[:, 0], points[:, 1]) - home_amsl_m
-    courses, lines = sortie.lines[:, 1] - sortie.lines[:, 0], former[ends]
+    photos = np.column_stack([points, _heights_on(path, lines, points, of_line)])
+    ground = np.zeros(len(points))
+    if terrain is not None:
+        ground = terrain.at(points[:, 0], points[:, 1]) - float(terrain.at(*path[0, :2]))
+    courses = sortie.lines[:, 1] - sortie.lines[:, 0]
     if spec.drones > 1:
         path, lines = raised_ways(path, lines, drone * APART_M)
     return Flight(
@@ -111,24 +125,33 @@ def fly(spec: SurveySpec, task: Task, sortie: Sortie, number: int, drone: int, t
     )
 
 
-def _waypoints_within(spec: SurveySpec, task: Task, choice: Choice, terrain: Terrain | None) -> NDArray[np.int64]:
-    """How many waypoints the terrain needs on each line and on the way to the next, were they flown in one go."""
+def _laid(
+    spec: SurveySpec, motion: Motion, sortie: Sortie, terrain: Terrain | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A sortie's path with heights above its home's ground, and the vertices at which each line begins and ends."""
+    flat, ends = _vertices(sortie)
     if terrain is None:
-        return np.zeros(len(choice.lines), np.int64)
-    flat, ends = _vertices(Sortie(choice.lines, choice.order.ways))
-    _, former = follow(flat, terrain, 0.0, _limits(spec.height_agl_m, task.motion))
-    upto = np.r_[former[ends[1:, 0]], former[ends[-1, 1]]]
-    return np.asarray(upto - former[ends[:, 0]] - 1)
+        return np.column_stack([flat, np.full(len(flat), spec.height_agl_m)]), ends
+    limits = HeightLimits.of(spec.height_agl_m, motion.climb_m_s, motion.descent_m_s, motion.speed_m_s)
+    path, former = follow(flat, terrain, float(terrain.at(*flat[0])), limits)
+    return path, former[ends]
+
+
+def _in_one_go(
+    spec: SurveySpec, task: Task, choice: Choice, terrain: Terrain | None
+) -> tuple[Clock, NDArray[np.int64]]:
+    """When each line is entered and left, and the mission items that it takes with the way to the next, in a single flight."""
+    path, lines = _laid(spec, task.motion, Sortie(0, choice.lines, choice.order.ways), terrain)
+    seconds = passing_seconds(path, task.motion)
+    bends = np.array([len(way) - 2 for way in choice.order.ways[1:-1]] + [0])
+    until = np.r_[lines[1:, 0] - 1, lines[-1, 1]]
+    return Clock(*seconds[lines.T]), ITEMS_A_LINE + until - lines[:, 0] - 1 - bends
 
 
 def _homeward(spec: SurveySpec, flight: Flight, terrain: Terrain) -> Flight:
     """The flight with what its straight ways home need."""
     home_amsl_m, clearance_m = float(terrain.at(*flight.path[0, :2])), return_clearance_m(spec.height_agl_m)
     return replace(flight, homeward=safe_return(flight.path, terrain, home_amsl_m, clearance_m))
-
-
-def _limits(agl_m: float, motion: Motion) -> HeightLimits:
-    return HeightLimits.of(agl_m, motion.climb_m_s, motion.descent_m_s, motion.speed_m_s)
 
 
 def _vertices(sortie: Sortie) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

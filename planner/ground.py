@@ -66,11 +66,11 @@ class Heights:
     risky: tuple[float, float, float] | None
 
 
-def heights_held(
-    paths: Sequence[Path], returns: Sequence[Return], terrain: Terrain, home_amsl_m: float, agl_m: float
-) -> Heights:
-    """What heights paths (n x 3, metres above home) really hold above the ground, and what their ways home need."""
-    dense = [heights_above_ground(path, terrain, home_amsl_m) for path in paths]
+def heights_held(paths: Sequence[Path], returns: Sequence[Return], terrain: Terrain, agl_m: float) -> Heights:
+    """What heights paths (n x 3, metres above their first point's ground) really hold above the ground, and what their ways home
+    need.
+    """
+    dense = [heights_above_ground(path, terrain, float(terrain.at(*path[0, :2]))) for path in paths]
     above = np.concatenate([found.above_m for found in dense])
     places = np.concatenate([found.points for found in dense])
     risky = min((r.worst for r in returns if r.worst is not None), key=lambda worst: worst[2], default=None)

@@ -17,7 +17,7 @@ from planner.flight_time import flight_seconds
 from planner.flights import Flight
 from planner.mission import SAME_M
 from planner.patterns.building import Row, facade_rows, levels_m, orbit_levels_m, orbit_rows
-from planner.site import Site, lay_out
+from planner.site import Home, Site, lay_out
 from planner.spec import SurveySpec, check, pace
 from planner.survey import SurveyPlan
 from planner.timing import Motion, path_seconds
@@ -50,7 +50,9 @@ def plan_oblique(spec: SurveySpec) -> SurveyPlan:
     distance_m = spec.distance_m or spec.height_agl_m
     spec = replace(spec, gsd_cm=None, height_m=distance_m, speed_m_s=spec.speed_m_s or SPEED_M_S)
     check(spec)
-    site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
+    if len(spec.homes) > 1:
+        raise BadInputError(f"the pattern {spec.pattern} is flown from one home: give a single --home")
+    site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.homes)
     footprint = _footprint(spec, site, distance_m)
     if site.assumed_home:
         site = _with_home_beside(site, footprint, distance_m)
@@ -79,8 +81,7 @@ def plan_oblique(spec: SurveySpec) -> SurveyPlan:
     return SurveyPlan(
         spec=spec,
         frame=site.frame,
-        home=site.home_lon_lat,
-        home_amsl_m=home_amsl_m,
+        homes=(replace(site.homes[0], amsl_m=home_amsl_m),),
         area=site.area,
         no_fly=site.no_fly,
         motion=motion,
@@ -125,7 +126,7 @@ def _with_home_beside(site: Site, footprint: shapely.Polygon, distance_m: float)
         return site
     x, y = shapely.get_coordinates(ring)[0]
     lon, lat = site.frame.to_geographic(x, y)
-    return replace(site, home=np.array([x, y]), home_lon_lat=(float(lon), float(lat)))
+    return replace(site, homes=(Home((float(lon), float(lat)), np.array([x, y])),))
 
 
 def _ground(spec: SurveySpec, site: Site, footprint: shapely.Polygon, distance_m: float) -> tuple[float, float]:

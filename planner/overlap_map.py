@@ -96,9 +96,10 @@ def write_picture(plan: SurveyPlan, path: str | Path) -> None:
             canvas.line(window.pixels(*ring.xy), INK, 2)
     fewest, *place = plan.overlap.fewest()
     _cross(canvas, window.pixels(*place)[0])
-    home = window.pixels(*plan.flights[0].path[0, :2])[0]
-    canvas.dots(home, PAPER, 9, INK)
-    canvas.text(home, "H", 13, "mm")
+    for home in plan.homes:
+        place = window.pixels(*home.xy)[0]
+        canvas.dots(place, PAPER, 9, INK)
+        canvas.text(place, "H", 13, "mm")
     _legend(canvas, plan, window, fewest)
     canvas.save(path)
 

@@ -1,5 +1,7 @@
 """The ground of a survey in metres: area, no-fly zones with their clearance, where lines may run, and home."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,7 @@ from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame
 from planner.area import Area
 
-__all__ = ["Site", "lay_out", "polygonal"]
+__all__ = ["Home", "Site", "lay_out", "polygonal"]
 
 SLIT_M = 0.05
 SAFE_EXTRA_M = 0.3  # beyond the clearance, against rounding
@@ -21,13 +23,22 @@ FARTHEST_HOME_M = 50_000.0
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """Where drones take off and land: (longitude, latitude); x, y in metres; the ground above mean sea level, nan if unknown."""
+
+    lon_lat: tuple[float, float]
+    xy: NDArray[np.float64]
+    amsl_m: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The ground of a survey in a local frame (metres).
 
     Attributes: area: without no-fly zones; no_fly: the zones as given, holes of the area among them; kept_clear: the zones
     with their clearance; region: where lines may run; between: where the ways from line to line may run, the region and a margin
-    around it; home_lon_lat and home (x, y); assumed_home: whether nobody gave the home; warnings: about polygons that were joined
-    or that cannot be reached.
+    around it; homes: one at least; assumed_home: whether nobody gave it; warnings: about polygons that were joined or that cannot
+    be reached.
     """
 
     frame: LocalFrame
@@ -36,10 +47,19 @@ class Site:
     kept_clear: shapely.Geometry
     region: shapely.Geometry
     between: shapely.Geometry
-    home_lon_lat: tuple[float, float]
-    home: NDArray[np.float64]
+    homes: tuple[Home, ...]
     assumed_home: bool
     warnings: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> NDArray[np.float64]:
+        """x and y of the first home."""
+        return self.homes[0].xy
+
+    @property
+    def home_lon_lat(self) -> tuple[float, float]:
+        """Longitude and latitude of the first home."""
+        return self.homes[0].lon_lat
 
     def to_metres(self, geometry: shapely.Geometry) -> shapely.Geometry:
         """A geometry in longitude and latitude, in the frame."""
@@ -55,16 +75,16 @@ def lay_out(
     area: Area,
     no_fly: shapely.Geometry,
     clearance_m: float,
-    home: tuple[float, float] | None,
+    homes: Sequence[tuple[float, float]] = (),
     *,
     margin_m: float = 0.0,
     swath_m: float = 0.0,
 ) -> Site:
     """The ground around an area's centre.
 
-    no_fly: further zones in longitude and latitude; home: (longitude, latitude), by default the area's own, else the point of its
-    edge nearest to its middle; margin_m: how far the ways between lines may leave the area; swath_m: many polygons nearer to each
-    other than that become one region. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
+    no_fly: further zones in longitude and latitude; homes: (longitude, latitude), by default the area's own, else the point of
+    its edge nearest to its middle; margin_m: how far the ways between lines may leave the area; swath_m: many polygons nearer to
+    each other than that become one region. Raises BadInputError where the zones leave nothing to fly, or the home cannot be used.
     """
     middle = area.polygon.centroid
     frame = LocalFrame.around(
@@ -87,10 +107,11 @@ def lay_out(
     region = _plainer(polygonal(whole.difference(kept_clear)))
     if region.is_empty:
         raise BadInputError(f"the no-fly zones with {clearance_m:g} m of clearance leave nothing of {area.name} to fly")
-    chosen = home or area.home or _on_edge(region, frame)
-    xy = np.array([float(v) for v in frame.to_local(*chosen)])
-    _check_home(chosen, xy, local, kept_clear, clearance_m)
-    reached = _reached(region, kept_clear, xy)
+    chosen = tuple(homes) or (area.home or _on_edge(region, frame),)
+    places = tuple(Home(place, np.array([float(v) for v in frame.to_local(*place)])) for place in chosen)
+    for home in places:
+        _check_home(home, local, kept_clear, clearance_m)
+    reached = shapely.intersection_all([_reached(region, kept_clear, home.xy) for home in places])
     if reached.is_empty:
         raise BadInputError(
             f"no-fly zones lie all around {area.name} or the home: no flight gets from one to the other"
@@ -105,9 +126,8 @@ def lay_out(
         kept_clear=kept_clear,
         region=reached,
         between=reached if margin_m == 0 else polygonal(reached.buffer(margin_m).difference(kept_clear)),
-        home_lon_lat=chosen,
-        home=xy,
-        assumed_home=home is None and area.home is None,
+        homes=places,
+        assumed_home=not homes and area.home is None,
         warnings=tuple(warnings),
     )
 
@@ -165,13 +185,13 @@ def _on_edge(region: shapely.Geometry, frame: LocalFrame) -> tuple[float, float]
 
 
 def _check_home(
-    home: tuple[float, float],
-    xy: NDArray[np.float64],
+    home: Home,
     area: shapely.Geometry,
     kept_clear: shapely.Geometry,
     clearance_m: float,
 ) -> None:
-    name, point = f"the home {home[1]:.6f},{home[0]:.6f}", shapely.Point(xy)
+    lon, lat = home.lon_lat
+    name, point = f"the home {lat:.6f},{lon:.6f}", shapely.Point(home.xy)
     if kept_clear.buffer(-0.5).contains(point):
         raise BadInputError(f"{name} lies in a no-fly zone or nearer than {clearance_m:g} m to it: move it")
     distance = area.distance(point)

@@ -1,242 +1,358 @@
-"""Flights: an order of lines cut into contiguous pieces that each fit a battery, balanced by time from home to home.
+"""Flights: an order of lines cut into contiguous pieces that each fit a battery, even in time from home to home.
 
-For a fixed order the shortest possible longest flight is found by bisection. Flights end at line ends where that is about as
-even and needs no more flights, and within lines, at a photo, where it is not.
+A flight begins and ends at line ends or, where that is better, within a line at a photo. There are as few flights as possible;
+among the ways to cut them of which the shortest flight is nearly as long as the longest, the one with the least time together
+is flown: dynamic programming, exact for the order of the lines. Drones work side by side, each a block of flights from its own
+home.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imagery.core.errors import BadInputError
 from planner.coverage.choose import Choice, Task
-from planner.timing import CORNER_DEG, path_seconds
+from planner.flight_time import passing_seconds
+from planner.timing import path_seconds
 
-__all__ = ["ITEMS_A_LINE", "Sortie", "flights_cost", "split"]
+__all__ = ["ITEMS_A_LINE", "Base", "Clock", "Sortie", "flights_cost", "split"]
 
-GOING_ON_M = 0.01  # between the ends of two lines that are flown as one
 CUT_EVERY = 4  # photos between the places where a line may be cut
-MOST_STOPS = 3000
+MOST_STOPS, FEW_STOPS = 3000, 600  # places where a flight may end; where only costs are compared
 UNLIMITED_ITEMS = 1_000_000
-EVEN = 1.08  # longest flight by the shortest: a little less than is promised, since corners are flown faster than counted here
-A_FLIGHT_MORE = 1e12  # more than any sum of squared seconds
-AIMED_AT = 0.9, 0.93, 0.96, 1.0  # of the longest flight allowed: what all flights are drawn towards to even them
+EVEN = 1.08  # longest flight by the shortest: a little less than is promised, since turns are counted only roughly here
+UNEVEN = 1.3, 2.0  # tried where the area does not allow that
+A_FLIGHT_MORE = 1e9  # more than all flights together take
+CUT_COST_S = 5.0  # that a cut within a line must save: its photos overlap less surely, and its ends take mission items
+LONGER = 1.005, 1.01, 1.02, 1.03, 1.05, 1.08, 1.12, 1.2  # times the shortest longest flight: what may save time
+LONGER_TOGETHER = 1.005, 1.01, 1.02  # of several drones, which work as long as the longest
 ITEMS_A_LINE = 4  # mission items: entry, exit and the trigger at both
 OTHER_ITEMS = 14  # home, take-off, speeds, resuming, return, and the corners of the transits
+
+Array = NDArray[np.float64]
+Pieces = list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a drone takes off and lands: x and y in metres; the seconds that both take together."""
+
+    xy: Array
+    overhead_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When each line (n) is entered and left, in seconds, were all of them flown in one go."""
+
+    entered_s: Array
+    left_s: Array
 
 
 @dataclass(frozen=True, slots=True)
 class Sortie:
-    """One flight: its lines (n x 2 x 2, in flying order and direction) and the ways (n + 1) from home, between them, and back."""
+    """One flight of a drone (counted from 0): its lines (n x 2 x 2, in flying order and direction), the ways (n + 1)
+    from home, between lines, and back home.
+    """
 
-    lines: NDArray[np.float64]
-    ways: tuple[NDArray[np.float64], ...]
+    drone: int
+    lines: Array
+    ways: tuple[Array, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Stops:
-    """Every place where a flight may begin or end.
+    """Every place where a flight may begin or end (n).
 
-    Attributes: line and metres along it; seconds flown until there in one go; seconds from the ground at home or back, whichever
-    is more, with half of what take-off and landing take together; mission items used before
-    the stop's line, and until the stop; whether it is a line's start or end; the seconds that a stop within a line costs;
-    the mission items that a flight may have.
+    Attributes: line and metres along it; seconds flown until there in one go; from each drone's home and back (drones x n), each
+    with half of what take-off and landing take; mission items used before the stop's line, and until the stop; whether it is a
+    line's start or end; the seconds that a stop within a line costs; the mission items that a flight may have.
     """
 
     line: NDArray[np.int64]
-    along_m: NDArray[np.float64]
-    flown_s: NDArray[np.float64]
+    along_m: Array
+    flown_s: Array
     items_before: NDArray[np.int64]
     items: NDArray[np.int64]
-    transit_s: NDArray[np.float64]
+    out_s: Array
+    back_s: Array
     is_start: NDArray[np.bool_]
     is_end: NDArray[np.bool_]
     pause_s: float
     most_items: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """The m places where a flight may end, each with the one where the next flight then begins: the first flight begins at
+    starts[0], and the one after a flight that ends at ends[j] at starts[j + 1].
+
+    Attributes: ends, starts: stops; begin_s, finish_s: drones x m, whose sum is the time of a flight from one to the other;
+    cut_s: what a cut within a line at an end costs beside its time; first_start: the first start from which a flight to each
+    end takes no more mission items than there are.
+    """
+
+    ends: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    begin_s: Array
+    finish_s: Array
+    cut_s: Array
+    first_start: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, stops: _Stops) -> "_Cuts":
+        """All of them."""
+        ends = np.flatnonzero(stops.is_end | ~stops.is_start)
+        starts = np.r_[0, np.where(stops.is_end[ends], ends + 1, ends)[:-1]]
+        inner_start, inner_end = ~stops.is_start[starts], ~stops.is_end[ends]
+        return cls(
+            ends=ends,
+            starts=starts,
+            begin_s=stops.out_s[:, starts] - stops.flown_s[starts] + inner_start * stops.pause_s / 2,
+            finish_s=stops.back_s[:, ends] + stops.flown_s[ends] + inner_end * stops.pause_s / 2,
+            cut_s=np.where(inner_end, CUT_COST_S, 0.0),
+            first_start=np.searchsorted(stops.items_before[starts], stops.items[ends] - stops.most_items),
+        )
+
+
 def split(
     task: Task,
     choice: Choice,
+    clock: Clock,
     usable_s: float,
-    overhead_s: float,
-    most_items: int = 650,
-    drones: int = 1,
+    bases: Sequence[Base],
+    most_items: int = UNLIMITED_ITEMS,
     line_items: ArrayLike = ITEMS_A_LINE,
 ) -> list[Sortie]:
-    """The fewest flights of at most `usable_s` seconds each, of which `overhead_s` go to take-off and landing.
+    """The fewest flights of at most `usable_s` seconds each, the same number for each drone; one base a drone.
 
-    No flight needs more than `most_items` mission items, of which each line takes `line_items` (one number, or one a line). With
-    several drones there are at least as many flights, a multiple of them. Raises BadInputError where a place cannot be reached,
-    photographed and returned from within `usable_s`.
+    No flight needs more than `most_items` mission items, of which each line takes `line_items` (one number, or one a line). The
+    flights come drone by drone. Raises BadInputError where a place cannot be reached, photographed and returned from within
+    `usable_s`.
     """
-    whole, cut = (_stops(task, choice, overhead_s, most_items, line_items, cut=cut) for cut in (False, True))
-    fewest = _pieces(cut, usable_s)
-    if fewest is None:
-        farthest = float(2 * cut.transit_s.max()) / 60
-        raise BadInputError(
-            f"flights of {usable_s / 60:.0f} minutes are too short: reaching the farthest line and coming back takes"
-            f" {farthest:.1f} minutes: move the home nearer, or give a longer --endurance"
-        )
-    if len(fewest) == drones == 1:
-        return [_sortie(task, choice, cut, *fewest[0])]
-    count = math.ceil(len(fewest) / drones) * drones
-    found = [
-        (pieces, stops) for stops in (whole, cut) if (pieces := _balanced(stops, count, usable_s, drones)) is not None
-    ]
-    if not found:
-        found = [(fewest, cut)]
-    pieces, stops = found[0] if _evenness(*found[0]) <= EVEN else min(found, key=lambda pair: _evenness(*pair))
-    return [_sortie(task, choice, stops, start, end) for start, end in pieces]
+    stops = _stops(task, choice, clock, bases, most_items, line_items, MOST_STOPS)
+    cuts = _Cuts.of(stops)
+    longer = LONGER if len(bases) == 1 else LONGER_TOGETHER
+    pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), longer)
+    sorties = [_sortie(task, choice, stops, bases, *piece) for piece in zip(drones, pieces, strict=True)]
+    return sorted(sorties, key=lambda sortie: sortie.drone)
 
 
-def flights_cost(task: Task, choice: Choice, usable_s: float, overhead_s: float) -> float:
+def flights_cost(task: Task, choice: Choice, usable_s: float, bases: Sequence[Base]) -> float:
     """What flying a choice in flights of `usable_s` costs: the flights count first, their total seconds second."""
-    stops = _stops(task, choice, overhead_s, UNLIMITED_ITEMS, ITEMS_A_LINE, cut=True)
-    pieces = _pieces(stops, usable_s)
-    return math.inf if pieces is None else A_FLIGHT_MORE * len(pieces) + float(_seconds(pieces, stops).sum())
+    stops = _stops(task, choice, _level_clock(task, choice), bases, UNLIMITED_ITEMS, ITEMS_A_LINE, FEW_STOPS)
+    cuts = _Cuts.of(stops)
+    try:
+        pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), ())
+    except BadInputError:
+        return math.inf
+    return A_FLIGHT_MORE * len(pieces) + float(_seconds(stops, pieces, drones).sum())
+
+
+def _level_clock(task: Task, choice: Choice) -> Clock:
+    """The clock over flat ground."""
+    path = choice.order.path()
+    seconds = passing_seconds(np.column_stack([path, np.zeros(len(path))]), task.motion)
+    entries = np.cumsum([len(way) for way in choice.order.ways[:-1]]) - 1
+    return Clock(seconds[entries], seconds[entries + 1])
 
 
 def _stops(
-    task: Task, choice: Choice, overhead_s: float, most_items: int, line_items: ArrayLike, *, cut: bool
+    task: Task,
+    choice: Choice,
+    clock: Clock,
+    bases: Sequence[Base],
+    most_items: int,
+    line_items: ArrayLike,
+    most_stops: int,
 ) -> _Stops:
-    motion, rows, flown, items = task.motion, [], 0.0, 0
-    items_of = np.broadcast_to(line_items, len(choice.lines)).tolist()
-    length_m = float(np.hypot(*(choice.lines[:, 1] - choice.lines[:, 0]).T).sum())
-    step = task.trigger_m * max(CUT_EVERY, math.ceil(length_m / MOST_STOPS / task.trigger_m))
-    seconds_of = _line_seconds(task, choice)
-    for number, (line, way) in enumerate(zip(choice.lines, choice.order.ways[:-1], strict=True)):
-        if number:
-            flown += path_seconds(way, motion)
-            items += len(way) - 2
-        course = line[1] - line[0]
-        length = float(np.hypot(*course))
-        seconds = seconds_of[number]
-        for along in (0.0, *(np.arange(step, length - step, step) if cut else ()), length):
-            share = along / max(length, 1e-9)
-            place = line[0] + share * course
-            rows.append((number, along, flown + share * seconds, items, items + items_of[number], *place))
-        flown, items = flown + seconds, items + items_of[number]
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    line_of = columns[0]
-    new = np.r_[True, line_of[1:] != line_of[:-1]]
+    courses = choice.lines[:, 1] - choice.lines[:, 0]
+    lengths = np.hypot(*courses.T)
+    step = task.trigger_m * max(CUT_EVERY, math.ceil(float(lengths.sum()) / most_stops / task.trigger_m))
+    along = [np.r_[0.0, np.arange(step, length - step, step), length] for length in lengths]
+    count = [len(places) for places in along]
+    line, along_m = np.repeat(np.arange(len(along)), count), np.concatenate(along)
+    share = along_m / np.maximum(lengths, 1e-9)[line]
+    bends = np.array([0, *(len(way) - 2 for way in choice.order.ways[1:-1])])
+    own = np.broadcast_to(np.asarray(line_items, np.int64), len(along))
+    until = np.cumsum(own + bends)
+    places = choice.lines[line, 0] + share[:, None] * courses[line]
+    out_s, back_s = np.stack([_transits(task, base, places) for base in bases], axis=1)
+    new = np.r_[True, line[1:] != line[:-1]]
     return _Stops(
-        line=line_of,
-        along_m=columns[1],
-        flown_s=columns[2],
-        items_before=columns[3],
-        items=columns[4],
-        transit_s=_transits(task, np.column_stack(columns[5:])) + overhead_s / 2,
+        line=line,
+        along_m=along_m,
+        flown_s=clock.entered_s[line] + share * (clock.left_s - clock.entered_s)[line],
+        items_before=(until - own)[line],
+        items=until[line],
+        out_s=out_s,
+        back_s=back_s,
         is_start=new,
         is_end=np.r_[new[1:], True],
-        pause_s=motion.speed_m_s / motion.acceleration_m_s2,
+        pause_s=task.motion.speed_m_s / task.motion.acceleration_m_s2,
         most_items=most_items - OTHER_ITEMS,
     )
 
 
-def _line_seconds(task: Task, choice: Choice) -> list[float]:
-    """Seconds on each line, from standstill to standstill except where it goes on into the next one without a corner."""
-    motion = task.motion
-    courses = choice.lines[:, 1] - choice.lines[:, 0]
-    lengths, speeds = np.hypot(*courses.T), motion.ground_speed(*courses.T)
-    bearings = np.degrees(np.arctan2(*courses.T))
-    turns = np.abs((np.diff(bearings) + 180) % 360 - 180)
-    apart = np.hypot(*(choice.lines[1:, 0] - choice.lines[:-1, 1]).T)
-    goes_on = np.r_[False, (apart < GOING_ON_M) & (turns < CORNER_DEG), False]
-    stops = 2 - goes_on[:-1].astype(int) - goes_on[1:]
-    through = lengths / speeds + stops / 2 * speeds / motion.acceleration_m_s2
-    return np.where(stops == 2, motion.rest_to_rest(lengths, speeds), through).tolist()
-
-
-def _transits(task: Task, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds from home to each point or back, whichever is more."""
-    home = np.broadcast_to(task.home, points.shape)
+def _transits(task: Task, base: Base, points: Array) -> Array:
+    """Seconds from a base to each point, and back (2 x n), each with half of take-off and landing."""
+    home = np.broadcast_to(base.xy, points.shape)
     legs = points - home
     distance = np.hypot(*legs.T)
-    out = task.motion.rest_to_rest(distance, task.motion.ground_speed(*legs.T))
-    seconds = np.maximum(out, task.motion.rest_to_rest(distance, task.motion.ground_speed(*-legs.T)))
+    seconds = np.stack(
+        [task.motion.rest_to_rest(distance, task.motion.ground_speed(*way)) for way in (legs.T, -legs.T)]
+    )
     for i in np.flatnonzero(~task.outside.visible(home, points)):
-        way = task.outside.way(task.home, points[i])
-        seconds[i] = np.inf if way is None else path_seconds(way, task.motion)
-    return np.asarray(seconds)
+        way = task.outside.way(base.xy, points[i])
+        seconds[:, i] = np.inf if way is None else [path_seconds(w, task.motion) for w in (way, way[::-1])]
+    return np.asarray(seconds + base.overhead_s / 2)
 
 
-def _pieces(stops: _Stops, budget_s: float, target_s: float = 0.0) -> list[tuple[int, int]] | None:
-    """The fewest flights of at most `budget_s`, and of those the nearest to `target_s`: pairs of stops, first and last.
+def _blocks(stops: _Stops) -> NDArray[np.int64]:
+    """Which drone flies each of the equal blocks of the lines, so that all are together near their homes."""
+    drones = len(stops.out_s)
+    apart = np.ptp(stops.out_s - stops.out_s.min(axis=1, keepdims=True), axis=0).max() if drones > 1 else 0.0
+    if apart < 1.0:
+        return np.arange(drones)
+    from scipy.optimize import linear_sum_assignment
 
-    None where one stop is out of reach. Exact for the order of the lines, by dynamic programming over where flights may end.
-    """
-    ends = np.flatnonzero(stops.is_end | ~stops.is_start)
-    starts = np.r_[0, np.where(stops.is_end[ends], ends + 1, ends)[:-1]]  # of a flight after the one that ends before
-    inner_end, inner_start = ~stops.is_end[ends], ~stops.is_start[starts]
-    begin_s = stops.transit_s[starts] - stops.flown_s[starts] + inner_start * stops.pause_s / 2
-    finish_s = stops.transit_s[ends] + stops.flown_s[ends] + inner_end * stops.pause_s / 2
-    best, came_from = np.full(len(ends) + 1, np.inf), np.zeros(len(ends) + 1, np.int64)
-    best[0] = 0.0
-    first = 0
-    for i in range(len(ends)):
-        while first < i and stops.flown_s[ends[i]] - stops.flown_s[starts[first]] > budget_s:
-            first += 1
-        seconds = begin_s[first : i + 1] + finish_s[i]
-        fits = (seconds <= budget_s) & (
-            stops.items[ends[i]] - stops.items_before[starts[first : i + 1]] <= stops.most_items
-        )
-        cost = np.where(fits, best[first : i + 1] + A_FLIGHT_MORE + (seconds - target_s) ** 2, np.inf)
-        chosen = int(np.argmin(cost))
-        best[i + 1], came_from[i + 1] = cost[chosen], first + chosen
-    if not math.isfinite(best[-1]):
+    block = np.minimum(stops.flown_s / stops.flown_s[-1] * drones, drones - 1).astype(int)
+    ways = stops.out_s + stops.back_s
+    cost = [[ways[drone, block == b].mean() for drone in range(drones)] for b in range(drones)]
+    return np.asarray(linear_sum_assignment(np.minimum(cost, 1e9))[1])
+
+
+def _pieces(
+    stops: _Stops, cuts: _Cuts, usable_s: float, flown_by: NDArray[np.int64], longer: Sequence[float]
+) -> tuple[Pieces, NDArray[np.int64]]:
+    """The flights as pairs of stops, first and last, and the drone of each; `longer`: shares of the shortest longest flight."""
+    drones, high = _fewest(stops, cuts, usable_s, flown_by)
+    low = 0.0
+    while high - low > max(0.5, high / 1000):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _reached(cuts, drones, middle) is not None else (middle, high)
+    limits = [high, *(high * share for share in longer if high * share <= usable_s)]
+    for ratio in (EVEN, *UNEVEN):
+        trials = [trial for limit in limits if (trial := _least(cuts, drones, limit / ratio, limit)) is not None]
+        if trials:
+            return min(trials)[1], drones
+    pieces = _reached(cuts, drones, high)
+    assert pieces is not None
+    return pieces, drones
+
+
+def _fewest(
+    stops: _Stops, cuts: _Cuts, usable_s: float, flown_by: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], float]:
+    """The drones of the fewest flights that fit, and how long those may take: `usable_s`, or less where that suffices for any."""
+    most_s = float((stops.flown_s[-1] + stops.out_s.max(axis=1) + stops.back_s.max(axis=1) + stops.pause_s).max())
+    allowed_s = min(usable_s, most_s + 1.0)
+    least = _bound(cuts, allowed_s)
+    each = math.ceil(least / len(flown_by)) if least else math.inf
+    while each <= len(cuts.ends):
+        drones = np.repeat(flown_by, int(each))[: len(cuts.ends)]
+        if _reached(cuts, drones, allowed_s) is not None:
+            return drones, allowed_s
+        each += 1
+    farthest_min = float((stops.out_s + stops.back_s).min(axis=0).max()) / 60
+    if not math.isfinite(farthest_min):
+        raise BadInputError("no-fly zones lie between the home and a part of the area: move the home")
+    raise BadInputError(
+        f"flights of {usable_s / 60:.0f} minutes are too short: reaching the farthest line and coming back takes"
+        f" {farthest_min:.1f} minutes: move the home nearer, or give a longer --endurance"
+    )
+
+
+def _bound(cuts: _Cuts, high_s: float) -> int | None:
+    """The fewest flights of at most `high_s` if any drone may fly any of them; None where some place is too far for all."""
+    nearest = replace(cuts, begin_s=cuts.begin_s.min(axis=0)[None], finish_s=cuts.finish_s.min(axis=0)[None])
+    may_start, count, farthest = _only_first(cuts), 0, -1
+    while True:
+        _, fits = _onward(nearest, 0, may_start, high_s)
+        count += 1
+        if fits[-1]:
+            return count
+        if not fits.any() or np.flatnonzero(fits)[-1] <= farthest:
+            return None
+        farthest = int(np.flatnonzero(fits)[-1])
+        may_start = np.r_[False, fits[:-1]]
+
+
+def _reached(cuts: _Cuts, drones: NDArray[np.int64], high_s: float) -> Pieces | None:
+    """Flights of these drones, one after the other, each of at most `high_s`; None where they do not get to the last stop."""
+    may_start, fits, came_from = _only_first(cuts), np.zeros(1, bool), []
+    for drone in drones:
+        which, fits = _onward(cuts, int(drone), may_start, high_s)
+        came_from.append(which)
+        may_start = np.r_[False, fits[:-1]]
+    return _traced(cuts, came_from) if fits[-1] else None
+
+
+def _only_first(cuts: _Cuts) -> NDArray[np.bool_]:
+    return np.arange(len(cuts.starts)) == 0
+
+
+def _onward(
+    cuts: _Cuts, drone: int, may_start: NDArray[np.bool_], high_s: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The best start of one more flight to each end, and whether it is of at most `high_s` and not too many items."""
+    begin = np.where(may_start, cuts.begin_s[drone], np.inf)
+    least = np.minimum.accumulate(begin)
+    which = np.maximum.accumulate(np.where(begin <= least, np.arange(len(begin)), 0))
+    return which, (least + cuts.finish_s[drone] <= high_s) & (which >= cuts.first_start)
+
+
+def _least(cuts: _Cuts, drones: NDArray[np.int64], low_s: float, high_s: float) -> tuple[float, Pieces] | None:
+    """Flights of these drones, one after the other, that take the least time together, each of `low_s` to `high_s`; with it."""
+    starts, cost = np.array([0]), np.array([0.0])
+    came_from = []
+    for drone in drones:
+        begin, finish = cuts.begin_s[drone], cuts.finish_s[drone]
+        reach = np.flatnonzero(finish[starts[0] :] <= high_s - begin[starts].min())
+        ends = starts[0] + np.arange(reach[-1] + 1 if len(reach) else 0)
+        seconds = begin[starts][:, None] + finish[ends]
+        fits = (seconds >= low_s) & (seconds <= high_s) & (starts[:, None] <= ends)
+        fits &= starts[:, None] >= cuts.first_start[ends]
+        total = np.where(fits, cost[:, None] + seconds + cuts.cut_s[ends], np.inf)
+        best = total.argmin(axis=0) if len(ends) else np.zeros(0, np.int64)
+        cost = total[best, np.arange(len(ends))]
+        which = np.zeros(len(cuts.ends), np.int64)
+        which[ends] = starts[best]
+        came_from.append(which)
+        last_s = cost[-1] if len(ends) and ends[-1] == len(cuts.ends) - 1 else np.inf
+        going_on = np.isfinite(cost) & (ends < len(cuts.ends) - 1)
+        starts, cost = ends[going_on] + 1, cost[going_on]
+        if not len(starts):
+            break
+    if len(came_from) < len(drones) or not math.isfinite(last_s):
         return None
-    pieces, at = [], len(ends)
-    while at:
-        pieces.append((int(starts[came_from[at]]), int(ends[at - 1])))
-        at = int(came_from[at])
+    return float(last_s), _traced(cuts, came_from)
+
+
+def _traced(cuts: _Cuts, came_from: list[NDArray[np.int64]]) -> Pieces:
+    """The flights by the start that led to each end, from the last one back."""
+    pieces, end = [], len(cuts.ends) - 1
+    for which in reversed(came_from):
+        start = int(which[end])
+        pieces.append((int(cuts.starts[start]), int(cuts.ends[end])))
+        end = start - 1
     return pieces[::-1]
 
 
-def _balanced(stops: _Stops, count: int, budget_s: float, drones: int) -> list[tuple[int, int]] | None:
-    """At most `count` flights with the shortest longest one, or None where `budget_s` does not suffice.
-
-    Where they are uneven, because some parts lie farther from home than others, the longest of a single drone may become longer
-    within the budget to even them: of all that are even enough, those that take the least time together.
-    """
-    most = high = min(budget_s, float(stops.flown_s[-1] + 2 * stops.transit_s.max() + stops.pause_s) + 1.0)
-    best = _pieces(stops, high)
-    if best is None or len(best) > count:
-        return None
-    low = 0.0
-    while high - low > max(1.0, high / 500):
-        middle = (low + high) / 2
-        trial = _pieces(stops, middle)
-        if trial is not None and len(trial) <= count:
-            best, high = trial, middle
-        else:
-            low = middle
-    for limit in (high, most) if drones == 1 else (high,):
-        if _evenness(best, stops) <= EVEN:
-            break
-        trials = [_pieces(stops, limit, share * limit) or best for share in AIMED_AT]
-        trials = [trial for trial in trials if len(trial) == len(best)]
-        even = [trial for trial in trials if _evenness(trial, stops) <= EVEN]
-        if even:
-            return min(even, key=lambda pieces: float(_seconds(pieces, stops).sum()))
-        best = min((best, *trials), key=lambda pieces: _evenness(pieces, stops))
-    return best
-
-
-def _evenness(pieces: list[tuple[int, int]], stops: _Stops) -> float:
-    """The longest flight by the shortest."""
-    seconds = _seconds(pieces, stops)
-    return float(seconds.max() / seconds.min())
-
-
-def _seconds(pieces: list[tuple[int, int]], stops: _Stops) -> NDArray[np.float64]:
+def _seconds(stops: _Stops, pieces: Pieces, drones: NDArray[np.int64]) -> Array:
     first, last = np.array(pieces).T
-    return np.asarray(stops.transit_s[first] + stops.flown_s[last] - stops.flown_s[first] + stops.transit_s[last])
+    return np.asarray(
+        stops.out_s[drones, first] + stops.flown_s[last] - stops.flown_s[first] + stops.back_s[drones, last]
+    )
 
 
-def _sortie(task: Task, choice: Choice, stops: _Stops, start: int, end: int) -> Sortie:
+def _sortie(
+    task: Task, choice: Choice, stops: _Stops, bases: Sequence[Base], drone: int, piece: tuple[int, int]
+) -> Sortie:
+    start, end = piece
     first, last = int(stops.line[start]), int(stops.line[end])
     lines = choice.lines[first : last + 1].copy()
     courses = lines[:, 1] - lines[:, 0]
@@ -246,6 +362,7 @@ def _sortie(task: Task, choice: Choice, stops: _Stops, start: int, end: int) -> 
         lines[-1, 1] = stop + unit[-1] * stops.along_m[end]
     if not stops.is_start[start]:
         lines[0, 0] = begin + unit[0] * stops.along_m[start]
-    out, back = task.outside.way(task.home, lines[0, 0]), task.outside.way(lines[-1, 1], task.home)
+    home = bases[drone].xy
+    out, back = task.outside.way(home, lines[0, 0]), task.outside.way(lines[-1, 1], home)
     assert out is not None and back is not None
-    return Sortie(lines, (out, *choice.order.ways[first + 1 : last + 1], back))
+    return Sortie(int(drone), lines, (out, *choice.order.ways[first + 1 : last + 1], back))

@@ -24,14 +24,14 @@ class SurveySpec:
     """What is asked.
 
     Attributes: area; camera; drone; gsd_cm or height_m: one of them; front_overlap, sidelap: shares below 1; pattern; angle_deg:
-    course of the lines clockwise from north, None for the fastest; home: (longitude, latitude), None for the area's own; no_fly:
-    zones in longitude and latitude; clearance_m to them; margin_m: how far the ways between lines may leave the area; wind_m_s
-    blowing from wind_from_deg; speed_m_s: None for the drone's; usable_s: seconds aloft per flight, infinite for one flight;
-    drones: how many fly; dem: elevation files or folders, none for flat ground; height_frame: of missions, relative to home or
-    above the vehicle's own terrain data; inset: whether lines may end a little inside the area's edge where the photos see
-    enough beyond their ends; of an orbit and a facade: building_height_m; distance_m from the walls (instead of gsd_cm);
-    heights_m: of the rounds, none for what is needed; of a search: sweep_width_m, None for what a photo sees across; searched:
-    coverage factors of earlier searches of the same area.
+    course of the lines clockwise from north, None for the fastest; homes: (longitude, latitude), which drones share in turn
+    where there are fewer, none for the area's own; no_fly: zones in longitude and latitude; clearance_m to them; margin_m: how
+    far the ways between lines may leave the area; wind_m_s blowing from wind_from_deg; speed_m_s: None for the drone's;
+    usable_s: seconds aloft per flight, infinite for one flight; drones: how many fly; dem: elevation files or folders, none for
+    flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may
+    end a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade:
+    building_height_m; distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed; of a
+    search: sweep_width_m, None for what a photo sees across; searched: coverage factors of earlier searches of the same area.
     """
 
     area: Area
@@ -43,7 +43,7 @@ class SurveySpec:
     sidelap: float = 0.70
     pattern: str = "grid"
     angle_deg: float | None = None
-    home: tuple[float, float] | None = None
+    homes: tuple[tuple[float, float], ...] = ()
     no_fly: shapely.Geometry = field(default_factory=shapely.MultiPolygon)
     clearance_m: float = 10.0
     margin_m: float = 0.0
@@ -108,6 +108,8 @@ def check(spec: SurveySpec) -> None:
         "coverage factors above 0, as 0.8,1",
     )
     require(1 <= spec.drones <= 100, f"a fleet of {spec.drones} drones", "1 to 100")
+    homes = len(spec.homes)
+    require(homes <= spec.drones, f"{homes} homes for {spec.drones} drone{'s' * (spec.drones > 1)}", "--drones too")
 
 
 def pace(spec: SurveySpec) -> tuple[Motion, list[str]]:

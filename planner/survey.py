@@ -1,6 +1,7 @@
 """From what is asked (SurveySpec) to a plan (SurveyPlan): the planner's stages, readable in `plan_survey`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +17,12 @@ from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Overlap, cells_of, count_views
 from planner.coverage.sweep import sweep
 from planner.elevation import read_terrain
-from planner.flights import Flight, fly_all
+from planner.flights import Flight, bases_of, fly_all
 from planner.ground import Heights, heights_held
 from planner.patterns.corridor import cover_corridor
 from planner.patterns.search import expanding_square, sector_search, side_angles
-from planner.site import Site, lay_out
-from planner.sorties import flights_cost
+from planner.site import Home, Site, lay_out
+from planner.sorties import Base, flights_cost
 from planner.spec import SurveySpec, check, pace
 from planner.terrain import Terrain
 from planner.timing import Motion
@@ -37,14 +38,13 @@ AROUND_M = 100.0  # of ground beyond everything that is flown
 class SurveyPlan:
     """A plan: flights in a local frame (metres), what they see, and what to know before flying.
 
-    Attributes: home: (longitude, latitude); home_amsl_m: ground there, nan where no elevation is known; area, no_fly: in metres;
-    terrain, heights: the ground and what the flights hold above it, None where no elevation is known.
+    Attributes: homes: of the drones in turn; area, no_fly: in metres; terrain, heights: the ground and what the flights hold
+    above it, None where no elevation is known.
     """
 
     spec: SurveySpec
     frame: LocalFrame
-    home: tuple[float, float]
-    home_amsl_m: float
+    homes: tuple[Home, ...]
     area: shapely.Geometry
     no_fly: shapely.Geometry
     motion: Motion
@@ -55,6 +55,20 @@ class SurveyPlan:
     heights: Heights | None
     overlap: Overlap
     warnings: tuple[str, ...]
+
+    @property
+    def home(self) -> tuple[float, float]:
+        """Longitude and latitude of the first home."""
+        return self.homes[0].lon_lat
+
+    @property
+    def home_amsl_m(self) -> float:
+        """Height of the first home's ground, nan where no elevation is known."""
+        return self.homes[0].amsl_m
+
+    def seen_from(self, flight: Flight) -> "SurveyPlan":
+        """The plan with the home of a flight, above which its heights are, as its only one."""
+        return replace(self, homes=(flight.home_of(self.homes),))
 
 
 def plan_survey(
@@ -78,28 +92,27 @@ def plan_survey(
         spec.area,
         spec.no_fly,
         spec.clearance_m,
-        spec.home,
+        spec.homes,
         margin_m=spec.margin_m,
         swath_m=spec.footprint_m[0],
     )
     terrain = read_terrain(spec.dem, site.frame, _surroundings(site)) if spec.dem else None
-    home_amsl_m = math.nan if terrain is None else float(terrain.at(*site.home))
+    homes = site.homes if terrain is None else tuple(_at_ground(home, terrain) for home in site.homes)
     motion, slowed = pace(spec)
     task = task_of(spec, site, motion)
-    overhead_s = motion.take_off_and_land_s(spec.height_agl_m)
-    choice = cover(spec, site, task, overhead_s, progress) if lines is None else fastest(task, lines)
-    flights = fly_all(spec, task, choice, overhead_s, terrain)
-    overlap = prove(spec, site.area, flights, terrain, home_amsl_m)
+    bases = bases_of(spec, homes, motion)
+    choice = cover(spec, site, task, bases, progress) if lines is None else fastest(task, lines)
+    flights = fly_all(spec, task, choice, bases, terrain)
+    overlap = prove(spec, site.area, flights, terrain)
     if earlier is not None:
         overlap = replace(overlap, views=overlap.views + earlier)
-    heights = None if terrain is None else _heights(spec, flights, terrain, home_amsl_m)
+    heights = None if terrain is None else _heights(spec, flights, terrain)
     found = concerns(spec, site, motion, flights, overlap, terrain, heights)
     warnings = (*spec.area.warnings, *site.warnings, *slowed, *found)
     return SurveyPlan(
         spec=spec,
         frame=site.frame,
-        home=site.home_lon_lat,
-        home_amsl_m=home_amsl_m,
+        homes=homes,
         area=site.area,
         no_fly=site.no_fly,
         motion=motion,
@@ -122,7 +135,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
         region=site.region,
         home=site.home,
         inside=Ways(site.between),
-        outside=Free(site.kept_clear, shapely.union(site.area, shapely.Point(site.home))),
+        outside=Free(site.kept_clear, _reach_of(site)),
         motion=motion,
         spacing_m=width_m * (1 - spec.sidelap),
         trigger_m=trigger_m,
@@ -134,13 +147,14 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
     )
 
 
-def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress: Progress) -> Choice:
+def cover(spec: SurveySpec, site: Site, task: Task, bases: Sequence[Base], progress: Progress) -> Choice:
     """The lines of the pattern in their order."""
     middle = shapely.get_coordinates(task.area.centroid)[0]
     course_deg = spec.angle_deg or 0.0
 
     def cost(choice: Choice) -> float:
-        return choice.seconds if math.isinf(spec.usable_s) else flights_cost(task, choice, spec.usable_s, overhead_s)
+        one_flight = math.isinf(spec.usable_s) and spec.drones == 1
+        return choice.seconds if one_flight else flights_cost(task, choice, spec.usable_s, bases)
 
     match spec.pattern:
         case "corridor":
@@ -159,23 +173,27 @@ def cover(spec: SurveySpec, site: Site, task: Task, overhead_s: float, progress:
             return choose(task, progress, cost)
 
 
-def prove(
-    spec: SurveySpec, area: shapely.Geometry, flights: tuple[Flight, ...], terrain: Terrain | None, home_amsl_m: float
-) -> Overlap:
+def prove(spec: SurveySpec, area: shapely.Geometry, flights: tuple[Flight, ...], terrain: Terrain | None) -> Overlap:
     """How many photos see each cell of the area, over the terrain where it is known."""
-    photos = np.concatenate([flight.photos for flight in flights])
+    photos = np.concatenate(
+        [np.column_stack([f.photos[:, :2], f.photos[:, 2] + f.home_amsl(terrain)]) for f in flights]
+    )
     course = np.radians(np.concatenate([flight.course_deg for flight in flights]))
     cells = cells_of(area)
-    ground = 0.0 if terrain is None else terrain.at(*cells.centres()) - home_amsl_m
+    ground = 0.0 if terrain is None else terrain.at(*cells.centres())
     agl, (width_m, height_m) = spec.height_agl_m, spec.footprint_m
     unit = np.column_stack([np.sin(course), np.cos(course)])
     return count_views(cells, photos, unit, (width_m / agl, height_m / agl), ground)
 
 
-def _heights(spec: SurveySpec, flights: tuple[Flight, ...], terrain: Terrain, home_amsl_m: float) -> Heights:
+def _heights(spec: SurveySpec, flights: tuple[Flight, ...], terrain: Terrain) -> Heights:
     """What the flights really hold above the ground."""
     returns = [flight.homeward for flight in flights if flight.homeward is not None]
-    return heights_held([flight.path for flight in flights], returns, terrain, home_amsl_m, spec.height_agl_m)
+    return heights_held([flight.path for flight in flights], returns, terrain, spec.height_agl_m)
+
+
+def _at_ground(home: Home, terrain: Terrain) -> Home:
+    return replace(home, amsl_m=float(terrain.at(*home.xy)))
 
 
 def _axis(spec: SurveySpec, site: Site) -> shapely.Geometry:
@@ -191,9 +209,14 @@ def _reach(task: Task, middle: NDArray[np.float64]) -> float:
     return float(np.hypot(*(shapely.get_coordinates(task.area) - middle).T).max())
 
 
+def _reach_of(site: Site) -> shapely.Geometry:
+    """Everything that ways connect: the area and the homes."""
+    return shapely.union_all([site.area, *(shapely.Point(home.xy) for home in site.homes)])
+
+
 def _surroundings(site: Site) -> tuple[float, float, float, float]:
-    """Wherever a flight may go: the area, the home, and around the no-fly zones between them."""
-    reach = shapely.union(site.area, shapely.Point(site.home)).envelope
+    """Wherever a flight may go: the area, the homes, and around the no-fly zones between them."""
+    reach = _reach_of(site).envelope
     zones = [zone for zone in shapely.get_parts(site.kept_clear) if zone.intersects(reach)]
     west, south, east, north = shapely.union_all([reach, *zones]).bounds
     return west - AROUND_M, south - AROUND_M, east + AROUND_M, north + AROUND_M

@@ -37,9 +37,12 @@ def ground_beside(path: Path) -> Ground | None:
             for feature in features
             if (known := feature["properties"]).get("kind") == "photo" and known.get("height_agl_m") is not None
         ]
-        home = next(feature for feature in features if feature["properties"].get("kind") == "home")
+        homes = [feature for feature in features if feature["properties"].get("kind") == "home"]
+        flights = [f["properties"] for f in features if f["properties"].get("kind") == "flight"]
+        drones = {flight["flight"]: flight["drone"] for flight in flights}
+        home = homes[(drones.get(flight_number(path), 1) - 1) % len(homes)]
         (lon, lat, *_), home_amsl_m = home["geometry"]["coordinates"], home["properties"].get("height_amsl_m")
-    except (ValueError, KeyError, TypeError, StopIteration, OSError):
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, OSError):
         return None  # the flight itself is in its own file
     return Ground.around(lat, lon, places, home_amsl_m) if places and home_amsl_m is not None else None
 

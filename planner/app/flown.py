@@ -131,7 +131,7 @@ def pose(taken: Taken, planned: PlannedSurvey, *, fixed_mount: bool = False) -> 
             f"the photo nearest to a planned one is {distance.min():.0f} m from it: are these the photos of this plan?"
         )
     by_sea_level = planned_rel + off - (np.nanmedian(off[near]) if np.isfinite(off[near]).any() else 0.0)
-    height = _first_known(taken.rel_m, by_sea_level, planned_rel)
+    height = _first_known(taken.rel_m + planned.home_rise_m[nearest], by_sea_level, planned_rel)
     course = np.where(distance <= ON_PLAN * planned.spec.footprint_m[0], planned.course_deg[nearest], _courses(flat))
     places = np.column_stack([flat, height])
     body_yaw = _first_known(taken.body_deg[:, 0], course)

@@ -23,8 +23,8 @@ class PlannedSurvey:
     """A plan in metres, in the frame of its site.
 
     Attributes: spec: what was asked; site; shots: every planned photo, heights above home; course_deg: n, of each; line: n,
-    counts the photographed lines on which they lie; ground_m: n, height of the ground below each above home; home_amsl_m: nan
-    where no elevation is known.
+    counts the photographed lines on which they lie; ground_m: n, height of the ground below each above the first home;
+    home_amsl_m: nan where no elevation is known; home_rise_m: n, by how much the home of each photo's flight is higher.
     """
 
     spec: SurveySpec
@@ -34,6 +34,7 @@ class PlannedSurvey:
     line: NDArray[np.int64]
     ground_m: NDArray[np.float64]
     home_amsl_m: float
+    home_rise_m: NDArray[np.float64]
 
 
 def read_planned(path: Path, dem: tuple[Path, ...] = ()) -> PlannedSurvey:
@@ -51,18 +52,21 @@ def read_planned(path: Path, dem: tuple[Path, ...] = ()) -> PlannedSurvey:
     photos = np.concatenate([flight.photos for flight in saved.flights])
     if not len(photos):
         raise BadInputError(f"{path}: the plan has no photos")
-    site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.home)
+    site = lay_out(spec.area, spec.no_fly, spec.clearance_m, spec.homes)
     flat = np.column_stack(site.frame.to_local(*saved.frame.to_geographic(photos[:, 0], photos[:, 1])))
     course = np.concatenate([flight.course_deg for flight in saved.flights])
+    rises = [np.nan_to_num(flight.home_of(saved.homes).amsl_m - saved.home_amsl_m) for flight in saved.flights]
+    rise = np.repeat(rises, [len(flight.photos) for flight in saved.flights])
     exits = np.concatenate([flight.path[flight.lines[:, 1], :2] for flight in saved.flights])
     return PlannedSurvey(
         spec=spec,
         site=site,
-        shots=Shots.of_gimbal(np.column_stack([flat, photos[:, 2]]), course, -90.0, 0.0),
+        shots=Shots.of_gimbal(np.column_stack([flat, photos[:, 2] + rise]), course, -90.0, 0.0),
         course_deg=course,
         line=_line_of(photos[:, :2], exits),
-        ground_m=photos[:, 2] - np.concatenate([flight.photo_agl_m for flight in saved.flights]),
+        ground_m=photos[:, 2] + rise - np.concatenate([flight.photo_agl_m for flight in saved.flights]),
         home_amsl_m=saved.home_amsl_m,
+        home_rise_m=rise,
     )
 
 

@@ -72,9 +72,10 @@ def scenes(plan: SavedPlan) -> list[Scene]:
         f"UTM {int(grid.utm_zone[:-1])}{BANDS[min(int((plan.home[1] + 80) // 8), 19)]}" if grid.utm_zone else grid.name
     )
     corners = tuple(_places(plan, grid, corners_of(plan.area, len(LETTERS)), LETTERS))
-    home = _places(plan, grid, [plan.frame.to_local(*plan.home)], "H")[0]
     found = []
     for flight in plan.flights:
+        here = plan.seen_from(flight)
+        home = _places(here, grid, [here.frame.to_local(*here.home)], "H")[0]
         mission = _mission(plan.folder / f"flight-{flight.number:02d}.plan")
         fence, keep_out = _fence(plan, mission, inclusion=True), _fence(plan, mission, inclusion=False)
         points = mission.rally if mission else ()
@@ -83,7 +84,7 @@ def scenes(plan: SavedPlan) -> list[Scene]:
         names = [f"R{k}" for k in range(1, len(away) + 1)] if len(away) > 1 else ["R"]
         height = points[0].alt_rel_m if points else math.nan
         found.append(
-            Scene(plan, flight, fence, keep_out, height, home, tuple(_places(plan, grid, away, names)), corners, zone)
+            Scene(here, flight, fence, keep_out, height, home, tuple(_places(plan, grid, away, names)), corners, zone)
         )
     return found
 

@@ -1,7 +1,7 @@
 """`plan.geojson`: area, no-fly zones, home, lines, flights and photos of a plan, written and read back."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from imagery.core.reading import read_json
 from planner.area import Area
 from planner.formats.summary import read_request
 from planner.shapes.projection import joined
+from planner.site import Home
 from planner.survey import Flight, SurveyPlan, SurveySpec
 
 __all__ = ["SavedPlan", "features", "read", "write"]
@@ -29,18 +30,31 @@ class SavedPlan:
     """A plan read back; what a SurveyPlan has too has the same name and meaning here, in an own local frame.
 
     Attributes: folder; summary: the content of summary.json; spec: the request, with the area less its no-fly zones, and these;
-    home: (longitude, latitude); home_amsl_m: nan where no elevation is known; area, no_fly, flights: in metres of the frame.
+    homes: of the drones in turn; area, no_fly, flights: in metres of the frame.
     """
 
     folder: Path
     summary: dict[str, Any]
     spec: SurveySpec
     frame: LocalFrame
-    home: tuple[float, float]
-    home_amsl_m: float
+    homes: tuple[Home, ...]
     area: shapely.Geometry
     no_fly: shapely.Geometry
     flights: tuple[Flight, ...]
+
+    @property
+    def home(self) -> tuple[float, float]:
+        """Longitude and latitude of the first home."""
+        return self.homes[0].lon_lat
+
+    @property
+    def home_amsl_m(self) -> float:
+        """Height of the first home's ground, nan where no elevation is known."""
+        return self.homes[0].amsl_m
+
+    def seen_from(self, flight: Flight) -> "SavedPlan":
+        """The plan with the home of a flight, above which its heights are, as its only one."""
+        return replace(self, homes=(flight.home_of(self.homes),))
 
     @property
     def trigger_m(self) -> float:
@@ -68,14 +82,13 @@ def write(plan: SurveyPlan, path: str | Path) -> None:
 
 def features(plan: SurveyPlan) -> list[dict[str, Any]]:
     """Every feature of a plan as GeoJSON objects, whose property `kind` says what it is."""
-    home = {"type": "Point", "coordinates": [_degrees(v) for v in plan.home]}
     found = [
         *_polygon_features(plan, plan.area, "area"),
         *_polygon_features(plan, plan.no_fly, "no_fly"),
-        _feature(home, kind="home", height_amsl_m=_known(plan.home_amsl_m), height_reference=_height_reference(plan)),
+        *_home_features(plan),
     ]
     for flight in plan.flights:
-        found += _flight_features(plan, flight)
+        found += _flight_features(plan.seen_from(flight), flight)
     return found
 
 
@@ -108,12 +121,9 @@ def _saved(features: list[dict[str, Any]], summary: dict[str, Any], folder: Path
     if not {"trigger_m", "line_spacing_m", "warnings"} <= set(summary):
         raise BadInputError("its summary.json lacks figures of the plan")
     area, no_fly = _merged(by_kind["area"]), _merged(by_kind.get("no_fly", []))
-    lon, lat = (float(v) for v in by_kind["home"][0]["geometry"]["coordinates"][:2])
-    check_lon_lat(lon, lat, "home")
-    height = by_kind["home"][0]["properties"]["height_amsl_m"]
-    home_amsl_m = math.nan if height is None else float(height)
     points = shapely.get_coordinates(area)
     frame = LocalFrame.around((points[:, 0] + 180) % 360 - 180, points[:, 1])  # an area may go on beyond 180
+    homes = tuple(_home(feature, frame) for feature in by_kind["home"])
     of_flight: dict[int, list[dict[str, Any]]] = {}
     for feature in (*by_kind.get("line", []), *by_kind.get("photo", [])):
         of_flight.setdefault(int(feature["properties"]["flight"]), []).append(feature)
@@ -121,20 +131,27 @@ def _saved(features: list[dict[str, Any]], summary: dict[str, Any], folder: Path
     return SavedPlan(
         folder=folder,
         summary=summary,
-        spec=read_request(request, Area(str(request["area"]), area, (lon, lat)), no_fly),
+        spec=read_request(request, Area(str(request["area"]), area, homes[0].lon_lat), no_fly, homes),
         frame=frame,
-        home=(lon, lat),
-        home_amsl_m=home_amsl_m,
+        homes=homes,
         area=_to_metres(area, frame),
         no_fly=_to_metres(no_fly, frame),
         flights=tuple(
-            _flight(feature, of_flight.get(int(feature["properties"]["flight"]), []), frame, home_amsl_m)
+            _flight(feature, of_flight.get(int(feature["properties"]["flight"]), []), frame, homes)
             for feature in by_kind["flight"]
         ),
     )
 
 
-def _flight(feature: dict[str, Any], parts: list[dict[str, Any]], frame: LocalFrame, home_amsl_m: float) -> Flight:
+def _home(feature: dict[str, Any], frame: LocalFrame) -> Home:
+    lon, lat = (float(v) for v in feature["geometry"]["coordinates"][:2])
+    check_lon_lat(lon, lat, "home")
+    height = feature["properties"]["height_amsl_m"]
+    xy = np.array([float(v) for v in frame.to_local(lon, lat)])
+    return Home((lon, lat), xy, math.nan if height is None else float(height))
+
+
+def _flight(feature: dict[str, Any], parts: list[dict[str, Any]], frame: LocalFrame, homes: tuple[Home, ...]) -> Flight:
     """A flight from its feature and those of its lines and photos."""
     properties, coordinates = feature["properties"], feature["geometry"]["coordinates"]
     number = int(properties["flight"])
@@ -149,10 +166,12 @@ def _flight(feature: dict[str, Any], parts: list[dict[str, Any]], frame: LocalFr
         start += len(line) - 1
     photos = [part for part in parts if part["properties"]["kind"] == "photo"]
     places = np.array([photo["geometry"]["coordinates"] for photo in photos], float).reshape(-1, 3)
+    drone = int(properties["drone"])
+    home_amsl_m = homes[(drone - 1) % len(homes)].amsl_m
     ground_m = home_amsl_m if math.isfinite(home_amsl_m) else 0.0
     return Flight(
         number=number,
-        drone=int(properties["drone"]),
+        drone=drone,
         path=path,
         lines=np.array(lines, np.int64).reshape(-1, 2),
         photos=_local(places, frame, places[:, 2] - ground_m),
@@ -193,6 +212,24 @@ def _local(coordinates: Any, frame: LocalFrame, heights_m: NDArray[np.float64]) 
 def _height_reference(plan: SurveyPlan) -> str:
     """What third coordinates are above: the sea where the home's height is known, otherwise the home itself."""
     return "mean sea level" if math.isfinite(plan.home_amsl_m) else "home"
+
+
+def _home_features(plan: SurveyPlan) -> list[dict[str, Any]]:
+    """The home, or where there are several that of each drone."""
+    drones = range(1, plan.spec.drones + 1) if len(plan.homes) > 1 else [None]
+    found = []
+    for drone in drones:
+        home = plan.homes[((drone or 1) - 1) % len(plan.homes)]
+        found.append(
+            _feature(
+                {"type": "Point", "coordinates": [_degrees(v) for v in home.lon_lat]},
+                kind="home",
+                **({} if drone is None else {"drone": drone}),
+                height_amsl_m=_known(home.amsl_m),
+                height_reference=_height_reference(plan),
+            )
+        )
+    return found
 
 
 def _flight_features(plan: SurveyPlan, flight: Flight) -> list[dict[str, Any]]:

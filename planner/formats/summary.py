@@ -1,6 +1,7 @@
 """`summary.json`: the figures of a plan, what to know before flying it, and the request that it answers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from planner.area import Area
 from planner.drone import Drone
 from planner.ground import effective_overlap, views_asked
 from planner.patterns.search import cumulative_probability, probability_of_detection
+from planner.site import Home
 from planner.survey import SurveyPlan, SurveySpec
 
 __all__ = ["figures", "read_request"]
@@ -52,8 +54,8 @@ def figures(plan: SurveyPlan) -> dict[str, Any]:
     }
 
 
-def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec:
-    """The request of a summary for an area and no-fly zones in longitude and latitude.
+def read_request(request: dict[str, Any], area: Area, no_fly: Any, homes: Sequence[Home]) -> SurveySpec:
+    """The request of a summary for an area, no-fly zones in longitude and latitude, and the homes of the drones in turn.
 
     Raises KeyError, TypeError, ValueError or BadInputError where it is not one that `figures` wrote.
     """
@@ -72,7 +74,7 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any) -> SurveySpec
         sidelap=side,
         pattern=str(request["pattern"]),
         angle_deg=_number(request["angle_deg"]),
-        home=area.home,
+        homes=tuple(home.lon_lat for home in homes[: int(request["drones"])]),
         no_fly=no_fly,
         clearance_m=float(request["clearance_m"]),
         wind_m_s=float(request["wind_m_s"]),

@@ -2,12 +2,11 @@
 
 Upload: clear, send, read everything back, compare. The vehicle asks for one item after the other, but takes the next item unasked
 too. So items are sent ahead, in a window that grows while all goes well, and each of them as often as loss and round trip make it
-pay, which copes with bad and slow links. What need not wait does not: the lists are cleared together, and items are
-asked for together with their count. On any failure all three lists are cleared and proven empty; when even that cannot be shown,
-the error says so.
+pay, which copes with bad and slow links. On any failure all three lists are cleared and proven empty; when even that cannot be
+shown, the error says so.
 
-MAVFTP, which ArduPilot offers too, is not used: it would need a second way for every other vehicle. What this way takes on bad
-links is printed by tests/benchmarks/bench_transfer.py.
+MAVFTP, which ArduPilot offers too, is not used: it would need a second way for every other vehicle, and this one already ends
+within seconds of the fewest round trips that clearing, sending and reading back take (tests/benchmarks/bench_transfer.py).
 """
 
 import math
@@ -72,7 +71,6 @@ def upload_mission(vehicle: Vehicle, mission: Mission, progress: Progress = SILE
     if vehicle.state.armed:
         raise LinkError("the vehicle is armed and may be flying: land and disarm first; nothing was sent")
     try:
-        clear(vehicle, *Kind)
         # The mission comes last: it is never on a vehicle without its fence.
         for kind in (Kind.FENCE, Kind.RALLY, Kind.MISSION):
             _upload(vehicle, kind, lists[kind], progress)
@@ -83,26 +81,22 @@ def upload_mission(vehicle: Vehicle, mission: Mission, progress: Progress = SILE
         raise
 
 
-def clear(vehicle: Vehicle, *kinds: Kind) -> None:
-    """Empty some lists. Raises LinkError when the vehicle does not answer, or flies them."""
+def clear(vehicle: Vehicle, kind: Kind) -> None:
+    """Empty one list. Raises LinkError when the vehicle does not answer, or flies it."""
     pace = _Pace(vehicle)
-    left = list(kinds)
+    request = mavlink.MAVLink_mission_clear_all_message(vehicle.link.target_system, 1, int(kind))
     with vehicle.link.inbox("MISSION_ACK") as inbox:
         deadline = time.monotonic() + _SILENCE_S
-        while left and time.monotonic() < deadline:
-            for kind in left:
-                pace.send(mavlink.MAVLink_mission_clear_all_message(vehicle.link.target_system, 1, int(kind)))
-            again = time.monotonic() + pace.repeat_s
-            while left and (answer := inbox.get(again - time.monotonic())) is not None:
-                if answer.mission_type not in left or answer.type in (_INVALID_SEQUENCE, _DENIED):
-                    continue
-                if answer.type == _ACCEPTED:
-                    left.remove(Kind(answer.mission_type))
-                elif vehicle.state.armed:
-                    title = Kind(answer.mission_type).title
-                    raise LinkError(f"the vehicle does not clear its {title} while it flies it: land first")
-    if left:
-        raise _Interrupted("the vehicle does not answer")
+        while time.monotonic() < deadline:
+            pace.send(request)
+            answer = _next(inbox, kind, pace.repeat_s)
+            if answer is None or answer.type in (_INVALID_SEQUENCE, _DENIED):
+                continue
+            if answer.type == _ACCEPTED:
+                return
+            if vehicle.state.armed:
+                raise LinkError(f"the vehicle does not clear its {kind.title} while it flies it: land first")
+    raise _Interrupted("the vehicle does not answer")
 
 
 def download(
@@ -113,12 +107,10 @@ def download(
     Raises LinkError when the link fails, or the vehicle does not hold `expected` items.
     """
     with vehicle.link.inbox("MISSION_COUNT", "MISSION_ITEM_INT", "MISSION_ACK") as inbox:
-        # ArduPilot gives items without having told their count before, so that both can be asked for at once.
-        ahead = expected if expected is not None and autopilot_of(vehicle).home_first else None
-        count = ahead if ahead is not None else _count(vehicle, kind, inbox)
-        if expected not in (None, count):
+        count = _count(vehicle, kind, inbox)
+        if expected is not None and count != expected:
             raise _Interrupted(f"the vehicle holds {count} items, not {expected}")
-        items = _collect(vehicle, kind, count, inbox, advance, counted=ahead is None)
+        items = _collect(vehicle, kind, count, inbox, advance)
     _Pace(vehicle).send(mavlink.MAVLink_mission_ack_message(vehicle.link.target_system, 1, _ACCEPTED, int(kind)))
     return items
 
@@ -130,8 +122,6 @@ class _Pace:
     """
 
     _ITEMS_PER_S = 100.0  # of a 57600 baud radio
-    # The first few messages say little: so much loss is reckoned with anyway. An overtaken item is a lost one to the vehicle.
-    _DOUBT = 0.02
     _FIRST, _LARGEST, _MOST_COPIES = 16, 128, 6
 
     def __init__(self, vehicle: Vehicle) -> None:
@@ -139,11 +129,11 @@ class _Pace:
         self.round_trip_s = vehicle.round_trip_s
         self._usual_s = 1.3 * self.round_trip_s + 0.1
         self.repeat_s = self._usual_s
-        # A slow start costs round trips: begin with what the radio carries in one.
-        self._smallest = max(self._FIRST, round(self._ITEMS_PER_S * self.round_trip_s))
+        # A slow start costs round trips; on a long link even the slowest radio carries more than a few items in one.
+        self._smallest = max(self._FIRST, round(self._ITEMS_PER_S * self.round_trip_s / 2))
         self._largest = max(self._LARGEST, round(4 * self._ITEMS_PER_S * self.round_trip_s))
         self.window = self._smallest
-        self.copies = self._worthwhile_copies(max(self._link.loss, self._DOUBT))
+        self.copies = self._worthwhile_copies(self._link.loss)
 
     def _worthwhile_copies(self, loss: float) -> int:
         def cost_s(copies: int) -> float:
@@ -186,8 +176,7 @@ def _upload(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], progress
             # The first attempt shows an item as half done when it is sent and as done when it is read back.
             shown = (lambda steps=1.0: advance(steps / 2)) if attempt == 0 else _ignore
             try:
-                if attempt:
-                    clear(vehicle, kind)
+                clear(vehicle, kind)
                 if not items:
                     return _require_empty(vehicle, kind)
                 _send(vehicle, kind, items, shown)
@@ -207,8 +196,8 @@ def _upload(vehicle: Vehicle, kind: Kind, items: Sequence[MissionItem], progress
 def _emptied(vehicle: Vehicle) -> str:
     """Clear everything, and say in which state the vehicle is left."""
     try:
-        clear(vehicle, *Kind)
         for kind in Kind:
+            clear(vehicle, kind)
             _require_empty(vehicle, kind)
     except LinkError:
         return "What the vehicle holds is UNKNOWN: do not fly; improve the link and upload again"
@@ -336,25 +325,19 @@ def _count(vehicle: Vehicle, kind: Kind, inbox: Inbox) -> int:
     raise _Interrupted("the vehicle does not answer")
 
 
-def _collect(
-    vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: Callable[..., None], *, counted: bool
-) -> list[MissionItem]:
-    """Ask for the items in a window, again for those that do not come; for their count too, unless `counted` already."""
+def _collect(vehicle: Vehicle, kind: Kind, count: int, inbox: Inbox, advance: Callable[..., None]) -> list[MissionItem]:
+    """Ask for the items in a window, again for those that do not come."""
     pace = _Pace(vehicle)
     found: dict[int, MissionItem] = {}
     asked: dict[int, float] = {}
-    list_asked = -math.inf
     run_began = 0
     heard = time.monotonic()
-    while len(found) < count or not counted:
+    while len(found) < count:
         now = time.monotonic()
         if now - heard > _SILENCE_S:
             raise _Interrupted("the vehicle fell silent while reading back")
         message = _next(inbox, kind, 0)
         if message is None:  # all that came is known
-            if not counted and now - list_asked > pace.repeat_s:
-                pace.send(mavlink.MAVLink_mission_request_list_message(vehicle.link.target_system, 1, int(kind)))
-                list_asked = now
             missing = [seq for seq in range(count) if seq not in found][: pace.window]
             due = [seq for seq in missing if now - asked.get(seq, -math.inf) > pace.repeat_s]
             if any(seq in asked for seq in due):
@@ -364,15 +347,7 @@ def _collect(
                 pace.send(mavlink.MAVLink_mission_request_int_message(vehicle.link.target_system, 1, seq, int(kind)))
                 asked[seq] = now
             message = _next(inbox, kind, min(pace.repeat_s, 0.05))
-        if message is None:
-            continue
-        if message.get_type() == "MISSION_COUNT":
-            counted, heard = True, now
-            if message.count != count:
-                raise _Interrupted(f"the vehicle holds {message.count} items, not {count}")
-        if message.get_type() == "MISSION_ACK" and message.type == _DENIED:
-            raise _Interrupted("the vehicle still waits for items")
-        if message.get_type() != "MISSION_ITEM_INT" or message.seq in found:
+        if message is None or message.get_type() != "MISSION_ITEM_INT" or message.seq in found:
             continue
         heard = time.monotonic()
         found[message.seq] = _item(message)

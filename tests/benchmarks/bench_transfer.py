@@ -1,14 +1,9 @@
 """Missions over bad links: `python -m tests.benchmarks.bench_transfer` prints how long a verified upload of 650 items takes.
 
 Each cell uploads mission (650 items with the home), fence and rally points to the embedded simulator through a proxy that
-loses, delays, repeats (5 %) and reorders (5 %) packets each way, and reads everything back.
-
-The floor counts what must be confirmed one after the other: for each of the three lists that it is cleared, that the vehicle asks
-for its first item, that it accepts the last one, that it tells the count, and that every item reads back: 15 round trips of two
-latencies each, with no time for the items themselves. It is what a sender reaches that never loses a packet and whose radio
-carries any number of items at once. It is no bound of physics: confirmations that do not depend on each other can be waited for
-together (the lists are cleared at once; count and items are asked for at once), so a ratio may be below 1. The ordinary way, one
-item at a time, needs two round trips for every item.
+loses, delays, repeats (5 %) and reorders (5 %) packets each way, and reads everything back. The floor is what no sender can beat
+on a link without loss: clear, announce, send, ask for the count and read back are five round trips for each of the three lists.
+The ordinary way, one item at a time, needs two round trips for every item.
 
 The proxy's pattern is the same for the same seed; which packets it meets is a matter of timing, so seconds vary a little.
 """

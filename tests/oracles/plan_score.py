@@ -35,9 +35,9 @@ def score(plan: dict[str, Any], area_lon_lat: shapely.Geometry) -> dict[str, flo
         for f in features
         if f["properties"]["kind"] == "photo"
     ]
-    home = next(
+    homes = [
         to_metres.transform(*f["geometry"]["coordinates"][:2]) for f in features if f["properties"]["kind"] == "home"
-    )
+    ]
     legs = np.array([(*a, *b) for path in flights for a, b in pairwise(path)])
     taken = [photo for photo in photos if _flown(photo, legs)]
     one, five = _seen(area, taken, 5.0 if area.area < 3e6 else 15.0)
@@ -55,7 +55,7 @@ def score(plan: dict[str, Any], area_lon_lat: shapely.Geometry) -> dict[str, flo
         "seen5": five,
         "no_fly_m": sum(LineString(p).intersection(h.buffer(-0.5)).length for p in flights for h in holes),
         "outside_m": sum(LineString(p).difference(inside).length for p in flights),
-        "home_gap_m": max(math.dist(end, home) for p in flights for end in (p[0], p[-1])),
+        "home_gap_m": max(min(math.dist(end, home) for home in homes) for p in flights for end in (p[0], p[-1])),
     }
 
 

@@ -162,7 +162,7 @@ def test_an_area_across_the_date_line_is_in_one_piece(geometry: dict[str, object
     area = read_area(tmp_path / "fiji.geojson")
     assert area.polygon.geom_type == "Polygon"
     assert square_metres(area.polygon) == pytest.approx(1.186e6, rel=0.01)
-    site = lay_out(area, shapely.MultiPolygon(), 10.0, None)
+    site = lay_out(area, shapely.MultiPolygon(), 10.0)
     assert site.area.area == pytest.approx(1.186e6, rel=0.02)
     assert abs(site.home_lon_lat[0]) <= 180
 

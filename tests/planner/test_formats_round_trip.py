@@ -37,7 +37,7 @@ def plan(request: pytest.FixtureRequest, flat: SurveyPlan) -> SurveyPlan:
     for flight in flat.flights:
         rise = 20 * np.sin(np.arange(len(flight.path)))
         flights.append(replace(flight, path=flight.path + np.column_stack([0 * rise, 0 * rise, rise])))
-    return replace(flat, flights=tuple(flights), home_amsl_m=512.34)
+    return replace(flat, flights=tuple(flights), homes=(replace(flat.homes[0], amsl_m=512.34),))
 
 
 def same(read: FlownPath, plan: SurveyPlan, flight: Flight, ground_m: float, inner: bool = False) -> None:

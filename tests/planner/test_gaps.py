@@ -202,7 +202,7 @@ def test_flown_missed_and_mended_on_a_simulated_copter(tmp_path: Path) -> None:
     home = to_degrees(shapely.Point(-10, -10))
     drone = replace(find_drone("dji-mavic-3e"), camera="dji-mavic-3e")
     spec = SurveySpec(
-        area, find_camera("dji-mavic-3e"), drone, gsd_cm=1.2, front_overlap=0.7, sidelap=0.5, home=(home.x, home.y)
+        area, find_camera("dji-mavic-3e"), drone, gsd_cm=1.2, front_overlap=0.7, sidelap=0.5, homes=((home.x, home.y),)
     )
     write_plan(plan_survey(spec), tmp_path / "plan")
     assert fly_all(tmp_path / "plan", tmp_path / "first", range(2, 9999, 2)) > 20

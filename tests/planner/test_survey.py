@@ -125,7 +125,7 @@ def test_time_does_not_depend_on_where_north_is(turn_deg: float) -> None:
         )
         area = Area("turned", to_degrees(turned, lat=lat))
         home = to_degrees(shapely.Point(turned.exterior.coords[0]), lat=lat)
-        seconds.append(plan_survey(spec_for(area, home=(home.x, home.y))).flights[0].cruise_s)
+        seconds.append(plan_survey(spec_for(area, homes=((home.x, home.y),))).flights[0].cruise_s)
     assert seconds[1] == pytest.approx(seconds[0], rel=0.02)
 
 
@@ -183,7 +183,7 @@ def test_crosshatch_sees_everything_twice_as_often(shared_data: Path) -> None:
         ({"speed_m_s": 0.0}, "speed"),
         ({"clearance_m": -1.0}, "clearance"),
         ({"usable_s": 60.0}, "too short"),
-        ({"home": (36.93, 47.58)}, "km from the area"),
+        ({"homes": ((36.93, 47.58),)}, "km from the area"),
         ({"pattern": "zigzag"}, "pattern"),
     ],
 )
@@ -196,4 +196,4 @@ def test_impossible_requests_are_refused_with_the_value(
 
 def test_a_home_in_a_no_fly_zone_is_refused(shared_data: Path) -> None:
     with pytest.raises(BadInputError, match="no-fly zone"):
-        plan_survey(spec_for(read_area(shared_data / "areas/bench/H_nofly.geojson"), home=(36.93475, 37.58297)))
+        plan_survey(spec_for(read_area(shared_data / "areas/bench/H_nofly.geojson"), homes=((36.93475, 37.58297),)))

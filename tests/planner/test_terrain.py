@@ -222,7 +222,7 @@ def test_ground_nearer_than_asked_is_named(over_hills: SurveyPlan) -> None:
     heights = terrain.height_amsl_m.copy()
     heights[30, 25:45] += 40
     walled = replace(terrain, height_amsl_m=heights)
-    overlap = prove(plan.spec, plan.area, plan.flights, walled, plan.home_amsl_m)
+    overlap = prove(plan.spec, plan.area, plan.flights, walled)
     request = Request(plan.spec.height_agl_m, 0.75, 0.70, plan.spec.footprint_m, 2.0)
     (told,) = overlap_concerns(request, overlap, plan.area, lambda x, y: f"{x:.0f} east, {y:.0f} north")
     x, y = (float(value) for value in re.findall(r"(-?\d+) east, (-?\d+) north", told)[0])
@@ -249,7 +249,7 @@ def test_an_edge_that_too_few_photos_see_is_named() -> None:
 def test_real_mountains(shared_data: Path, tmp_path: Path) -> None:
     dem = jacksboro(shared_data, tmp_path)
     block = shapely.box(-84.252, 36.599, -84.247, 36.602)
-    plan = plan_survey(replace(spec(dem, home=None), area=Area("ridge", block), drone=find_drone("dji-mavic-3e")))
+    plan = plan_survey(replace(spec(dem, homes=()), area=Area("ridge", block), drone=find_drone("dji-mavic-3e")))
     assert plan.terrain is not None and plan.heights is not None
     agl = plan.spec.height_agl_m
     for flight in plan.flights:
@@ -267,7 +267,7 @@ def test_no_flight_has_more_items_than_the_drone_holds(usable_s: float, shared_d
     block = shapely.box(-84.262, 36.594, -84.240, 36.610)
     few = replace(find_drone("generic-arducopter"), max_items=150)
     plan = plan_survey(
-        replace(spec(dem, home=None), area=Area("ridge", block), drone=few, usable_s=usable_s, height_m=60, gsd_cm=None)
+        replace(spec(dem, homes=()), area=Area("ridge", block), drone=few, usable_s=usable_s, height_m=60, gsd_cm=None)
     )
     counts = [len(build_mission(plan, flight).items) + 1 for flight in plan.flights]
     assert max(counts) <= 150
@@ -280,7 +280,7 @@ def test_the_mission_returns_above_the_ground(shared_data: Path, tmp_path: Path)
     dem = jacksboro(shared_data, tmp_path)
     block = shapely.box(-84.252, 36.599, -84.247, 36.602)
     frame_home = (-84.2433, 36.6129)
-    plan = plan_survey(replace(spec(dem, home=frame_home), area=Area("ridge", block)))
+    plan = plan_survey(replace(spec(dem, homes=(frame_home,)), area=Area("ridge", block)))
     mission = build_mission(plan, plan.flights[0])
     last = [item for item in mission.items if item.command == NAV_WAYPOINT][-1]
     assert (last.lon_deg, last.lat_deg) == pytest.approx(frame_home, abs=1e-6)

@@ -37,7 +37,10 @@ def run_command(
     overlap: Annotated[str, typer.Option(help="Front overlap / sidelap in percent.")] = "75/70",
     pattern: Annotated[str, typer.Option(help=f"One of: {', '.join(PATTERNS)}.")] = "grid",
     angle: Annotated[str, typer.Option(help="Course of the lines in degrees from north, or auto.")] = "auto",
-    home: Annotated[str | None, typer.Option(help="Take-off and landing: LAT,LON.")] = None,
+    home: Annotated[
+        list[str] | None,
+        typer.Option(help="Take-off and landing: LAT,LON. Once for each drone, or for as many as have their own."),
+    ] = None,
     no_fly: Annotated[list[Path] | None, typer.Option("--no-fly", help="No-fly zones; may be given again.")] = None,
     clearance: Annotated[float, typer.Option(help="Distance kept from no-fly zones in m.")] = 10.0,
     margin: Annotated[float, typer.Option(help="How far ways between lines may leave the area, in m.")] = 0.0,
@@ -89,9 +92,9 @@ def run_command(
     chosen_camera, chosen_drone = _equipment(camera, drone)
     shown_gsd = 2.0 if gsd is None and height is None else gsd
     wanted_area = _area(area, pattern, chosen_camera, shown_gsd, height, width)
-    wanted_home = parse_home(home) if home else None
-    if wanted_home is not None:
-        check_not_swapped(wanted_area.polygon, wanted_home, area)
+    homes = tuple(parse_home(text) for text in home or [])
+    for place in homes:
+        check_not_swapped(wanted_area.polygon, place, area)
     zones = [wanted_area.no_fly, *(read_zones(path, wanted_area) for path in no_fly or [])]
     wind_m_s, wind_from = _wind(wind)
     spec = SurveySpec(
@@ -104,7 +107,7 @@ def run_command(
         sidelap=side,
         pattern=pattern,
         angle_deg=_angle(angle),
-        home=wanted_home,
+        homes=homes,
         no_fly=_union(zones),
         clearance_m=clearance,
         margin_m=margin,
@@ -167,13 +170,14 @@ def _draw(plan: "SurveyPlan", folder: Path) -> None:
     overlap_map.write_picture(plan, folder / "overlap.png")
     if plan.terrain is not None:
         for flight in plan.flights:
-            profile.write(plan, flight, folder / f"flight-{flight.number:02d}-profile.png")
+            profile.write(plan.seen_from(flight), flight, folder / f"flight-{flight.number:02d}-profile.png")
 
 
 def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tuple[str, ...]) -> list[str]:
     """Write a flight in every format; returns what to know about these files."""
     from planner.mission import build_mission
 
+    plan = plan.seen_from(flight)
     mission = build_mission(plan, flight)
     found: list[str] = []
     if "plan" in formats:

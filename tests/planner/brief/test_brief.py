@@ -206,7 +206,7 @@ def test_every_warning_of_the_planner_has_its_translation(function: Any) -> None
 
 def test_warnings_of_real_plans_are_translated() -> None:
     warnings = [
-        *plan_survey(spec_of(U, 60, gsd_cm=4.0, home=None, usable_s=np.inf)).warnings,
+        *plan_survey(spec_of(U, 60, gsd_cm=4.0, homes=(), usable_s=np.inf)).warnings,
         *plan_survey(spec_of(U, 60, speed_m_s=50.0, wind_m_s=14.0)).warnings,
     ]
     assert len({re.sub(r"[\d.]+", "", text) for text in warnings}) >= 5
