@@ -30,7 +30,7 @@ from imagery.quality import align_info, quality_of, write_quality_page
 
 __all__ = ["QUALITIES", "Options", "stitch"]
 
-CODE = 4  # raise it when a stage's results change, so that old checkpoints are not used
+CODE = 5  # raise it when a stage's results change, so that old checkpoints are not used
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from imagery.align.reconstruction import Pose, Reconstruction
 from imagery.align.shots import Dropped, Shots
 from imagery.align.start import Block, solve_block
 from imagery.align.tracks import Tracks, join
+from imagery.core.camera import catalogue
 from imagery.core.errors import NotEnoughDataError
 from imagery.core.frame import utm_crs
 
@@ -27,6 +28,8 @@ MIN_PHOTOS = 3
 FIRST_HEIGHT_M = 60.0
 GNSS_GUESS_M = (1.5, 30.0)
 AXIS_SIGMA = np.radians([8.0, 1.0])  # of the direction straight down: without and with a gimbal's word
+
+FOCAL_SIGMA = np.array([0.03, 0.01])  # relative: from EXIF, and from the catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,23 @@ def _known(shots: Shots, block: Block) -> tuple[Known, list[str]]:
             sigma[:, 2] = 0.3 * height
     axis = np.einsum("nji,j->ni", shots.level, [0, 0, 1.0])
     turned = np.array([_yaw(yaw).T @ a for yaw, a in zip(block.yaw_deg, axis, strict=True)])
-    return Known(gnss, sigma, shots.rtk, turned, AXIS_SIGMA[shots.gimbal.astype(int)], ground), warnings
+    catalogued = np.array([camera.id.startswith(tuple(catalogue())) for camera in shots.cameras])
+    return Known(
+        gnss=gnss,
+        gnss_sigma=sigma,
+        rtk=shots.rtk,
+        axis=turned,
+        axis_sigma=AXIS_SIGMA[shots.gimbal.astype(int)],
+        ground_m=ground,
+        focal_sigma=FOCAL_SIGMA[catalogued.astype(int)],
+        stated_ground_m=_stated_ground(shots, gnss[:, 2]),
+    ), warnings
+
+
+def _stated_ground(shots: Shots, height_amsl_m: Array) -> float | None:
+    """Height of the take-off point, which is that of the ground unless the survey lies elsewhere; None where not stated."""
+    each = height_amsl_m - shots.height_rel_m
+    return float(np.nanmedian(each)) if np.isfinite(each).mean() > 0.5 else None
 
 
 def _scatter(near_m: Array, ground: Array) -> float:
@@ -214,8 +233,7 @@ def _scatter(near_m: Array, ground: Array) -> float:
 def _observations(shots: Shots, tracks: Tracks, feature_xy: list[NDArray[np.float32]]) -> Observations:
     first = np.concatenate([[0], np.cumsum([len(xy) for xy in feature_xy])])
     xy = np.concatenate(feature_xy)[first[tracks.image] + tracks.feature].astype(float)
-    aspect = np.array([camera.fy / camera.fx for camera in shots.cameras])
-    return Observations(tracks.image, tracks.point, xy, np.ones(len(xy)), shots.lens, aspect)
+    return Observations(tracks.image, tracks.point, xy, np.ones(len(xy)), shots.lens)
 
 
 def _result(

@@ -153,8 +153,14 @@ def _positions(photos: list[Photo], frame: LocalFrame) -> tuple[Array, NDArray[n
         flight = flight[~rtk[flight]]
         offset = gnss[flight, 2] - relative[flight]
         if np.isfinite(relative[flight]).all() and np.isfinite(offset).any():
-            gnss[flight, 2] = relative[flight] + np.nanmedian(offset)
+            gnss[flight, 2] = relative[flight] + _steady_mean(offset[np.isfinite(offset)])
     return gnss, rtk, sigma
+
+
+def _steady_mean(values: Array) -> float:
+    """Mean of the values that are not far off most others: steadier than the median where no value is wrong."""
+    off = np.abs(values - np.median(values))
+    return float(values[off <= 3 * 1.4826 * np.median(off) + 1e-9].mean())
 
 
 def _stamps(photos: list[Photo]) -> Array:

@@ -71,8 +71,7 @@ def survey(
         all_xy[twice][order],
         np.ones(len(order)),
         np.zeros(len(position), np.int32),
-        np.ones(1),
     )
-    lens = np.array([[CAMERA.fx, CAMERA.cx, CAMERA.cy, CAMERA.k1, CAMERA.k2, 0, 0, 0]])
+    lens = np.array([[CAMERA.fx, CAMERA.cx, CAMERA.cy, CAMERA.k1, CAMERA.k2, 0, 0, 0, 1]])
     state = State(rotation, position, lens, world[np.unique(all_point[twice])])
     return Survey(state, seen, bad[twice][order], yaw)

@@ -21,11 +21,11 @@ def small_problem(lenses: int = 1) -> tuple[State, Observations, Priors]:
     down = np.diag([1.0, -1.0, -1.0])
     turns = Rotation.from_rotvec(rng.normal(0, 0.05, (n, 3))).as_matrix()
     rotation = np.array([t @ (down if i % 2 else np.diag([-1.0, 1.0, -1.0])) for i, t in enumerate(turns)])
-    lens = np.tile([900.0, 500, 400, -0.05, 0.02, 0.001, -0.002, 0.0], (lenses, 1))
+    lens = np.tile([900.0, 500, 400, -0.05, 0.02, 0.001, -0.002, 0.0, 1.02], (lenses, 1))
     state = State(rotation, position, lens, points)
     image, point = (side.ravel().astype(np.int32) for side in np.meshgrid(np.arange(n), np.arange(p)))
     lens_of = (np.arange(n) % lenses).astype(np.int32)
-    zero = Observations(image, point, np.zeros((n * p, 2)), np.full(n * p, 0.5), lens_of, np.full(lenses, 1.02))
+    zero = Observations(image, point, np.zeros((n * p, 2)), np.full(n * p, 0.5), lens_of)
     xy = -pixel_residuals(state, zero) + rng.normal(0, 0.5, (n * p, 2))
     priors = Priors(
         position=position + rng.normal(0, 0.5, (n, 3)),
@@ -33,7 +33,7 @@ def small_problem(lenses: int = 1) -> tuple[State, Observations, Priors]:
         axis=np.tile([0, 0, -1.0], (n, 1)),
         axis_sigma=np.full(n, 0.05),
         lens=lens * 1.01,
-        lens_sigma=np.tile([30, 5, 5, 0.05, 0.05, 0.002, 0.002, 0], (lenses, 1)).astype(float),
+        lens_sigma=np.tile([30, 5, 5, 0.05, 0.05, 0.002, 0.002, 0, 0.01], (lenses, 1)).astype(float),
         points=points,
         points_sigma=np.where(np.arange(p)[:, None] < 3, 0.1, np.inf) * np.ones(3),
     )
@@ -42,8 +42,8 @@ def small_problem(lenses: int = 1) -> tuple[State, Observations, Priors]:
 
 def test_projection_agrees_with_opencv() -> None:
     state, seen, _ = small_problem()
-    f, cx, cy, k1, k2, p1, p2, k3 = state.lens[0]
-    matrix = np.array([[f, 0, cx], [0, 1.02 * f, cy], [0, 0, 1]])
+    f, cx, cy, k1, k2, p1, p2, k3, aspect = state.lens[0]
+    matrix = np.array([[f, 0, cx], [0, aspect * f, cy], [0, 0, 1]])
     residual = pixel_residuals(state, seen)
     for k in range(0, len(seen.image), 7):
         R, C = state.rotation[seen.image[k]], state.position[seen.image[k]]
