@@ -59,7 +59,8 @@ def find_binary(path: str | Path | None = None) -> Path | None:
 class ArduPilot:
     """One running ArduCopter SITL; use as a context manager, which stops it and removes its files.
 
-    `radio`: connect as through a telemetry radio, where a signing key counts, not through the board's USB port.
+    `radio`: connect as through a telemetry radio, where a signing key counts, not through the board's USB port. `udp`: it sends
+    to its client's port and boots at once, where with TCP it boots with its first client.
 
     Attributes: url: what to connect to; speedup.
     """
@@ -75,11 +76,12 @@ class ArduPilot:
         instance: int = 0,
         port: int | None = None,
         radio: bool = False,
+        udp: bool = False,
     ) -> None:
         self.speedup = speedup
         self._port = port or _free_port()
-        self.url = f"tcp:127.0.0.1:{self._port}"
-        self._binary, self._instance, self._radio = binary.resolve(), instance, radio
+        self.url = f"{'udpin' if udp else 'tcp'}:127.0.0.1:{self._port}"
+        self._binary, self._instance, self._radio, self._udp = binary.resolve(), instance, radio, udp
         self._home = f"{home.lat_deg},{home.lon_deg},{home.alt_amsl_m},{heading_deg}"
         self._parameters = {**_DEFAULTS, **(parameters or {})}
         self._folder: Path | None = None
@@ -91,18 +93,19 @@ class ArduPilot:
         defaults = self._folder / "defaults.parm"
         defaults.write_text("".join(f"{name} {value:g}\n" for name, value in self._parameters.items()))
         serial = int(self._radio)
+        way = f"udpclient:127.0.0.1:{self._port}" if self._udp else f"tcp:{self._port}:wait"
         unused = [part for n in _UNUSED_PORTS if n != serial for part in (f"--serial{n}", "none")]
         with (self._folder / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the program that the user named
                 [
                     str(self._binary), "--wipe", "--model", "+", "--speedup", f"{self.speedup:g}", "--home", self._home,
                     "--defaults", str(defaults), "--instance", str(self._instance), "--sysid", str(self._instance + 1),
-                    f"--serial{serial}", f"tcp:{self._port}:wait", *unused,
+                    f"--serial{serial}", way, *unused,
                 ],
                 cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         deadline = time.monotonic() + _STARTING_S
-        while not _listens(self._port):
+        while not self._udp and not _listens(self._port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = (self._folder / "output.txt").read_text(errors="replace").strip().splitlines()[-1:]
                 self.stop()

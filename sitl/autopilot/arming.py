@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arming_refusal", "prearm_refusals"]
 
+_INITIALISED_S = 3.0  # after the boot
 _ARMABLE = frozenset({Mode.STABILIZE, Mode.ALT_HOLD, Mode.GUIDED, Mode.LOITER})
 
 
@@ -16,11 +17,11 @@ def prearm_refusals(copter: "Copter") -> list[str]:
     """Every failing pre-arm check; empty when ready."""
     p = copter.parameters
     found = []
-    if copter.time_s < copter.timeline.initialised_s:
+    if copter.time_s < _INITIALISED_S:
         return ["System not initialised"]
     if copter.refused_arming is not None:
         found.append(copter.refused_arming)
-    if not copter.gps_ok:
+    if not copter.navigation.gps_ok:
         found.append("GPS 1: Bad fix")
     if not copter.position_ok:
         found.append("Need Position Estimate")

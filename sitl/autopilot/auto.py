@@ -10,6 +10,7 @@ from sitl.autopilot.airframe import Airframe, Target
 from sitl.autopilot.manoeuvres import Climb, Hover, Legs, Manoeuvre, limits
 from sitl.autopilot.place import Vector
 from sitl.autopilot.returning import way_home
+from sitl.autopilot.rewind import Rewind
 from sitl.autopilot.state import ItemReached
 from sitl.autopilot.storage import Item
 from sitl.autopilot.trajectory import Leg, Limits
@@ -50,8 +51,10 @@ class Auto:
     Attributes: seq: the navigation item being flown, 0 when none; finished: the mission ended and the vehicle holds.
     """
 
-    def __init__(self, copter: "Copter", start: int = 1) -> None:
+    def __init__(self, copter: "Copter", start: int, rewind: Rewind) -> None:
+        """Begin with item `start`, or where `rewind` goes back to."""
         self._copter = copter
+        self._rewind = rewind
         self.seq = 0
         self.finished = False
         self.paused: Manoeuvre | None = None
@@ -61,7 +64,12 @@ class Auto:
         self._held_s = 0.0
         self._fixed_yaw: float | None = None
         self._looked_at: Vector | None = None
-        self._begin_from(start)
+        again = rewind.back()
+        if again is None:
+            self._begin_from(start)
+        else:
+            self.seq, place = again
+            self._manoeuvre = self._legs(place)
 
     def step(self, frame: Airframe, dt_s: float) -> Target:
         """The next target; goes on to following items as they are done."""
@@ -91,6 +99,7 @@ class Auto:
     def jump_to(self, seq: int) -> None:
         """Go on with another item (MISSION_SET_CURRENT)."""
         self.finished = False
+        self._rewind.forget()
         self._begin_from(seq)
 
     def change_speed(self, kind: int, speed_m_s: float) -> None:
@@ -173,14 +182,21 @@ class Auto:
         elif isinstance(before, Legs) and before.done:
             before.follow(self._end_of(item), self._stops(seq))
         else:
-            self._manoeuvre = Legs(
-                copter.frame,
-                self._end_of(item),
-                self._limits(),
-                stop=self._stops(seq),
-                peek_next=self._peek,
-                face=copter.parameters["WP_YAW_BEHAVIOR"] > 0,
-            )
+            self._manoeuvre = self._legs(self._end_of(item))
+        if item.x or item.y:
+            self._rewind.head_for(seq, self._end_of(item))
+
+    def _legs(self, end: Vector) -> Legs:
+        """Fly from here to a place, and on to the following item's where this one is not stopped at."""
+        copter = self._copter
+        return Legs(
+            copter.frame,
+            end,
+            self._limits(),
+            stop=self._stops(self.seq),
+            peek_next=self._peek,
+            face=copter.parameters["WP_YAW_BEHAVIOR"] > 0,
+        )
 
     def _end_of(self, item: Item) -> Vector:
         return self._copter.local(item.place(self._copter.home, self._copter.place))
@@ -240,6 +256,8 @@ class Auto:
             case 115:
                 base = copter.frame.yaw_deg if item.p4 == 1 else 0.0
                 self._fixed_yaw = (base + item.p1 * (math.copysign(1, item.p3) if item.p4 == 1 else 1)) % 360
+            case 215:
+                self._rewind.repeat(item.p1)
             case 207:
                 copter.parameters.set("FENCE_ENABLE", float(item.p1 == 1))
             case 179:

@@ -1,9 +1,7 @@
 """The simulated copter: its state, its modes and failsafes, advanced in fixed steps of simulated time."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,12 +13,15 @@ from sitl.autopilot.auto import Auto, missing_item
 from sitl.autopilot.battery import Battery
 from sitl.autopilot.failsafes import NEED_POSITION, Failsafes
 from sitl.autopilot.manoeuvres import Climb, Descend, Hover, Legs, Manoeuvre, limits
+from sitl.autopilot.navigation import Navigation
 from sitl.autopilot.parameters import Parameters
 from sitl.autopilot.place import Place, Vector
 from sitl.autopilot.returning import Return, way_home
-from sitl.autopilot.shutter import Shutter
+from sitl.autopilot.rewind import Rewind
+from sitl.autopilot.shutter import Shutter, take_photos
 from sitl.autopilot.state import CommandResult, Event, Exposure, Mode, Text
 from sitl.autopilot.storage import Item
+from sitl.autopilot.wind import Wind
 
 __all__ = ["STEP_S", "Copter"]
 
@@ -30,16 +31,6 @@ STEP_S = 0.02
 _START = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
 _CRITICAL, _WARNING, _INFO = 2, 4, 6
 _LAND_DETECTOR_S = 1.0  # on the ground for so long counts as landed
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """When the vehicle gets ready after boot, in seconds."""
-
-    missions_s: float = 2.5
-    initialised_s: float = 3.0
-    fix_s: float = 6.0
-    position_s: float = 14.0
 
 
 class Copter:
@@ -60,7 +51,6 @@ class Copter:
         seed: int = 0,
     ) -> None:
         self.parameters = Parameters(parameters)
-        self.timeline = Timeline()
         self.seed = seed
         self.origin = home
         self.home = home
@@ -97,10 +87,11 @@ class Copter:
         self.failsafes = Failsafes(self)
         self._auto: Auto | None = None
         self._resume_at = 1
+        self._rewind = Rewind()
         self._flying: Manoeuvre = Hover(self.frame)
         self._idle_s = 0.0
-        self._noise = np.random.default_rng(self.seed)
-        self._gust = np.zeros(3)
+        self.wind = Wind(self.parameters, self.seed)
+        self.navigation = Navigation(self)
 
     # --- what others look at
 
@@ -112,9 +103,7 @@ class Copter:
     @property
     def reported_place(self) -> Place:
         """Where the autopilot believes it is."""
-        true = self.place
-        p = self.parameters
-        return Place(true.lat_deg + p["SIM_GPS1_GLTCH_X"], true.lon_deg + p["SIM_GPS1_GLTCH_Y"], true.alt_amsl_m)
+        return self.navigation.place
 
     @property
     def time_utc(self) -> datetime:
@@ -122,15 +111,9 @@ class Copter:
         return self.clock_start + timedelta(seconds=self.time_s)
 
     @property
-    def gps_ok(self) -> bool:
-        """Whether the GPS has a 3D fix."""
-        p = self.parameters
-        return self.time_s >= self.timeline.fix_s and bool(p["SIM_GPS1_ENABLE"]) and p["SIM_GPS1_NUMSATS"] >= 6
-
-    @property
     def position_ok(self) -> bool:
         """Whether the autopilot knows where it is."""
-        return self.time_s >= self.timeline.position_s and not self.failsafes.position_lost
+        return self.navigation.started and not self.failsafes.position_lost
 
     @property
     def ready(self) -> bool:
@@ -169,13 +152,6 @@ class Copter:
             self._ground_known = (cell, height)
         return self._ground_known[1]
 
-    def wind(self) -> Vector:
-        """The wind now: east, north, up in m/s the air moves."""
-        p = self.parameters
-        towards = math.radians(p["SIM_WIND_DIR"] + 180)
-        mean = p["SIM_WIND_SPD"] * np.array([math.sin(towards), math.cos(towards), 0.0])
-        return mean + self._gust
-
     def fence_breaches(self) -> int:
         """The fences breached where the vehicle is (bits of FENCE_TYPE)."""
         items = tuple(self.fence)
@@ -210,6 +186,7 @@ class Copter:
                 return False
         if self._auto is not None:
             self._resume_at = 1 if self._auto.finished else max(self._auto.seq, 1)
+            self._rewind.leave(self.frame.position)
             self._auto = None
         self.mode = mode
         self._enter()
@@ -228,7 +205,8 @@ class Copter:
         self.say(_INFO, "Arming motors")
         if not self.home_is_set or self.landed:
             self.set_home(self.reported_place)
-        self._resume_at = 1 if self.parameters["MIS_RESTART"] else self._resume_at
+        if self.parameters["MIS_RESTART"]:
+            self._begin_at(1)
         return CommandResult.ACCEPTED
 
     def disarm(self, force: bool = False) -> CommandResult:
@@ -293,7 +271,7 @@ class Copter:
         if self._auto is not None:
             self._auto.jump_to(max(seq, 1))
         else:
-            self._resume_at = max(seq, 1)
+            self._begin_at(max(seq, 1))
         return True
 
     def set_home(self, place: Place) -> None:
@@ -312,7 +290,7 @@ class Copter:
 
     def mission_changed(self) -> None:
         """Called after another mission was stored."""
-        self._resume_at = 1
+        self._begin_at(1)
         if self._auto is not None and self._auto.seq >= len(self.mission):
             self.say(_CRITICAL, "Auto mission changed but failed to restart command")
 
@@ -321,11 +299,12 @@ class Copter:
     def step(self) -> None:
         """Advance by STEP_S."""
         self.time_s += STEP_S
+        self.navigation.step(STEP_S)
         self.failsafes.watch_position(STEP_S)
         if not self.home_is_set and self.position_ok:
             self.say(_INFO, "EKF3 IMU0 is using GPS")
             self.set_home(self.reported_place)
-        self._blow()
+        self.wind.step(STEP_S)
         if self.armed:
             self._fly()
         level = self.battery.draw(self.frame.current_a if self.armed and not self.landed else 0.0, STEP_S)
@@ -334,7 +313,7 @@ class Copter:
         if self.armed:
             self.failsafes.watch_fence()
             self.failsafes.watch_ground_station()
-        self._watch_camera()
+        take_photos(self)
         for watch in self.watchers:
             watch()
 
@@ -342,7 +321,7 @@ class Copter:
         if self.landed and self._stays_down():
             return
         target = self._target()
-        self.frame.follow(target, self.wind(), STEP_S, self.parameters["ANGLE_MAX"] / 100)
+        self.frame.follow(target, self.wind.now(), STEP_S, self.parameters["ANGLE_MAX"] / 100)
         if self.frame.position[2] <= self.ground_height(self.frame.position) and self.frame.velocity[2] <= 0.05:
             self._touch_down()
 
@@ -392,12 +371,17 @@ class Copter:
         position[2] = self.frame.position[2] + rate * STEP_S
         return Target(position, np.array([*held.velocity[:2], rate]), held.acceleration, held.yaw_deg)
 
+    def _begin_at(self, seq: int) -> None:
+        """The mission will begin with an item, wherever it was left."""
+        self._resume_at = seq
+        self._rewind.forget()
+
     def _enter(self) -> None:
         """Begin the present mode's manoeuvre."""
         self._flying = Hover(self.frame)
         if self.mode is Mode.AUTO:
             if self.armed:
-                self._auto = Auto(self, self._resume_at)
+                self._auto = Auto(self, self._resume_at, self._rewind)
         elif self.mode is Mode.RTL:
             self._flying = way_home(self)
         elif self.mode is Mode.LAND:
@@ -412,38 +396,3 @@ class Copter:
         there = self.local(item.place(self.home, self.place))
         there[2] = self.frame.position[2]
         return Return(self, [there], loiter_s=0.0)
-
-    # --- the wind and the camera
-
-    def _blow(self) -> None:
-        turbulence = self.parameters["SIM_WIND_TURB"]
-        if turbulence > 0:  # a slow random walk pulled back to calm, as the simulator's first-order turbulence
-            self._gust += -self._gust * STEP_S + self._noise.normal(0, turbulence * math.sqrt(2 * STEP_S), 3)
-            self._gust[2] = 0.0
-        elif self._gust.any():
-            self._gust = np.zeros(3)
-
-    def _watch_camera(self) -> None:
-        if self.camera_type == 0:
-            return
-        auto = self.mode is Mode.AUTO
-        if not self.shutter.busy:
-            self.shutter.rest()
-            return
-        reported = self.reported_place
-        attitude = self.frame.attitude
-        if not self.shutter.due(reported, self.time_s, attitude.roll_deg, auto):
-            return
-        exposure = Exposure(
-            index=len(self.exposures) + 1,
-            time_s=self.time_s,
-            time_utc=self.time_utc,
-            place=self.place,
-            reported=reported,
-            alt_rel_m=reported.alt_amsl_m - self.home.alt_amsl_m,
-            attitude=attitude,
-            gimbal_pitch_deg=self.gimbal_pitch_deg,
-        )
-        self.exposures.append(exposure)
-        if exposure.index not in self.missed_exposures:
-            self.events.append(exposure)

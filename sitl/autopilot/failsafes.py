@@ -11,6 +11,8 @@ __all__ = ["NEED_POSITION", "Failsafes"]
 
 NEED_POSITION = frozenset({Mode.AUTO, Mode.GUIDED, Mode.LOITER, Mode.RTL, Mode.BRAKE})
 _CRITICAL, _WARNING = 2, 4
+# By FENCE_ACTION. No way back is recorded: where the real one would fly it, in SMART_RTL mode, its second choice counts.
+_FENCE_ACTIONS = {1: Mode.RTL, 2: Mode.LAND, 3: Mode.RTL, 4: Mode.BRAKE, 5: Mode.LAND}
 _DEAD_RECKONING_S = 5.0  # the position estimate outlives the GPS by so much
 
 
@@ -44,10 +46,10 @@ class Failsafes:
     def watch_position(self, dt_s: float) -> None:
         """Land when the position is lost in a mode that needs it."""
         copter = self._copter
-        if copter.time_s < copter.timeline.position_s:
+        if not copter.navigation.started:
             return
         before = self.position_lost
-        self._without_gps_s = 0.0 if copter.gps_ok else self._without_gps_s + dt_s
+        self._without_gps_s = 0.0 if copter.navigation.gps_ok else self._without_gps_s + dt_s
         if self.position_lost and not before and copter.armed and copter.mode in NEED_POSITION:
             copter.say(_CRITICAL, "EKF Failsafe: changed to LAND Mode")
             copter.set_mode(Mode.LAND)
@@ -62,7 +64,7 @@ class Failsafes:
             copter.set_mode(Mode.LAND if action == 1 else Mode.RTL)
 
     def watch_fence(self) -> None:
-        """Return (or land) when a fence is breached."""
+        """Do what FENCE_ACTION says when a fence is breached."""
         copter = self._copter
         if not copter.parameters["FENCE_ENABLE"] or copter.landed:
             self.breached = 0
@@ -73,9 +75,9 @@ class Failsafes:
             return
         self.breach_count += 1
         copter.say(_CRITICAL, f"{copter.breached_names()} fence breached")
-        action = int(copter.parameters["FENCE_ACTION"])
-        if action and copter.mode not in (Mode.RTL, Mode.LAND):
-            copter.set_mode(Mode.LAND if action == 2 else Mode.RTL)
+        action = _FENCE_ACTIONS.get(int(copter.parameters["FENCE_ACTION"]))
+        if action is not None and copter.mode not in (Mode.RTL, Mode.LAND, Mode.BRAKE):
+            copter.set_mode(action)
 
     def watch_ground_station(self) -> None:
         """Do what FS_GCS_ENABLE and FS_OPTIONS say when the ground station has fallen silent."""

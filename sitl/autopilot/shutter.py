@@ -1,12 +1,17 @@
-"""When the camera is triggered: by distance, by time, or once."""
+"""When the camera is triggered: by distance, by time, or once; and what is known of each photo."""
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sitl.autopilot.parameters import Parameters
 from sitl.autopilot.place import Place
+from sitl.autopilot.state import Exposure, Mode
 
-__all__ = ["Shutter"]
+if TYPE_CHECKING:
+    from sitl.autopilot.copter import Copter
+
+__all__ = ["Shutter", "take_photos"]
 
 
 @dataclass(slots=True)
@@ -80,3 +85,29 @@ class Shutter:
             return
         self._last_place = place
         self._wanted = True
+
+
+def take_photos(copter: "Copter") -> None:
+    """Look after the camera at one time step: a photo that is due is kept, and reported unless it is one to be missed."""
+    shutter = copter.shutter
+    if copter.camera_type == 0:
+        return
+    if not shutter.busy:
+        shutter.rest()
+        return
+    reported, attitude = copter.reported_place, copter.frame.attitude
+    if not shutter.due(reported, copter.time_s, attitude.roll_deg, copter.mode is Mode.AUTO):
+        return
+    exposure = Exposure(
+        index=len(copter.exposures) + 1,
+        time_s=copter.time_s,
+        time_utc=copter.time_utc,
+        place=copter.place,
+        reported=reported,
+        alt_rel_m=reported.alt_amsl_m - copter.home.alt_amsl_m,
+        attitude=attitude,
+        gimbal_pitch_deg=copter.gimbal_pitch_deg,
+    )
+    copter.exposures.append(exposure)
+    if exposure.index not in copter.missed_exposures:
+        copter.events.append(exposure)

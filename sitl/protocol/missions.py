@@ -13,6 +13,7 @@ __all__ = ["MissionServer"]
 _ACCEPTED, _ERROR, _UNSUPPORTED, _NO_SPACE = 0, 1, 3, 4
 _INVALID_SEQUENCE, _DENIED, _CANCELLED = 13, 14, 15
 _REPEAT_S, _TIMEOUT_S = 1.0, 8.0
+_READY_S = 2.5  # after the boot
 _NAMES = {MissionKind.MISSION: "Mission", MissionKind.FENCE: "Fence", MissionKind.RALLY: "Rally"}
 _RECEIVED = {
     MissionKind.MISSION: "Flight plan received",
@@ -247,10 +248,9 @@ class MissionServer:
 
     def _capacity(self, kind: MissionKind) -> int | None:
         """How many items fit now; None while the protocol is not up yet after boot."""
-        ready_s = self._copter.timeline.missions_s
-        if self._copter.time_s < ready_s / 2:
+        if self._copter.time_s < _READY_S / 2:
             return None
-        return CAPACITY[kind] if self._copter.time_s >= ready_s else 0
+        return CAPACITY[kind] if self._copter.time_s >= _READY_S else 0
 
     def _items(self, kind: MissionKind) -> list[Item]:
         copter = self._copter

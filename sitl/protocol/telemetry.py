@@ -107,12 +107,12 @@ def _sys_status(c: Copter) -> Any:
 
 
 def _gps_raw_int(c: Copter) -> Any:
-    place = c.reported_place
-    lat, lon = (round(place.lat_deg * 1e7), round(place.lon_deg * 1e7)) if c.gps_ok else (0, 0)
+    place, ok = c.navigation.gps_place, c.navigation.gps_ok
+    lat, lon = (round(place.lat_deg * 1e7), round(place.lon_deg * 1e7)) if ok else (0, 0)
     speed = round(100 * math.hypot(c.frame.velocity[0], c.frame.velocity[1]))
     return mavlink.MAVLink_gps_raw_int_message(
-        round(c.time_s * 1e6), 6 if c.gps_ok else 1, lat, lon, round(place.alt_amsl_m * 1000),
-        121 if c.gps_ok else 9999, 200, speed, _course_cdeg(c), int(c.parameters["SIM_GPS1_NUMSATS"]) if c.gps_ok else 0,
+        round(c.time_s * 1e6), 6 if ok else 1, lat, lon, round(place.alt_amsl_m * 1000),
+        121 if ok else 9999, 200, speed, _course_cdeg(c), int(c.parameters["SIM_GPS1_NUMSATS"]) if ok else 0,
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _global_position_int(c: Copter) -> Any:
     place = c.reported_place
     east, north, up = (round(100 * float(v)) for v in c.frame.velocity)
     above = round(1000 * (place.alt_amsl_m - c.home.alt_amsl_m))
-    known = c.time_s >= c.timeline.position_s
+    known = c.navigation.started
     lat, lon = (round(place.lat_deg * 1e7), round(place.lon_deg * 1e7)) if known else (0, 0)
     alt = round(place.alt_amsl_m * 1000)
     heading = round(c.frame.yaw_deg * 100) % 36000
@@ -146,7 +146,7 @@ def _attitude(c: Copter) -> Any:
 
 def _vfr_hud(c: Copter) -> Any:
     v = c.frame.velocity
-    air = v - c.wind()
+    air = v - c.wind.now()
     return mavlink.MAVLink_vfr_hud_message(
         math.hypot(air[0], air[1]), math.hypot(v[0], v[1]), round(c.frame.yaw_deg) % 360,
         40 if c.armed and not c.landed else 0, c.reported_place.alt_amsl_m, float(v[2]),
@@ -187,7 +187,7 @@ def _system_time(c: Copter) -> Any:
 
 
 def _wind(c: Copter) -> Any:
-    east, north, up = c.wind().tolist()
+    east, north, up = c.wind.now().tolist()
     comes_from = (math.degrees(math.atan2(-east, -north)) + 180) % 360 - 180
     return mavlink.MAVLink_wind_message(comes_from, math.hypot(east, north), -up)
 

@@ -14,7 +14,7 @@ from sitl.endpoint import serve
 from tests.sitl.conformance.conftest import HOME, HOME_ITEM, Ground, waypoint
 
 ACCEPTED, FAILED = 0, 4
-STABILIZE, AUTO, GUIDED, RTL, LAND = 0, 3, 4, 6, 9
+AUTO, GUIDED, LOITER, RTL, LAND, BRAKE = 3, 4, 5, 6, 9, 17
 ARMED = 0x80
 TAKEOFF = (22, 3, (0, 0, 0, 0), 0, 0, 15.0)
 RETURN = (20, 2, (0, 0, 0, 0), 0, 0, 0.0)
@@ -126,6 +126,27 @@ def test_leaving_the_fence_returns_to_the_rally_point(fresh: Ground) -> None:
     assert disarmed(fresh, 40.0)
     place = [m for m in fresh.log if m.get_type() == "GLOBAL_POSITION_INT"][-1]
     assert place.lat == pytest.approx(lat + 2500, abs=200)
+
+
+@pytest.mark.parametrize(
+    ("slope", "highest_m"), [(0, 40), (2, 22)]
+)  # the farther away, the higher: twice the 11 m to the home
+def test_the_way_home_is_as_high_as_set_but_lower_close_to_home(fresh: Ground, slope: float, highest_m: float) -> None:
+    fresh.wait_ready()
+    fresh.command(511, 33, 2e5)
+    fresh.set_parameter("RTL_ALT", 4000)
+    fresh.set_parameter("RTL_CONE_SLOPE", slope)
+    fly(fresh, [HOME_ITEM, TAKEOFF, waypoint(1, 15, p=(60, 0, 0, 0)), RETURN])
+    near = HOME_ITEM[3] + 950  # flown to the waypoint's hold
+    at_waypoint = fresh.await_message(
+        "GLOBAL_POSITION_INT", where=lambda m: m.lat > near and abs(m.vx) < 20, wait_s=20.0
+    )
+    assert at_waypoint is not None
+    fresh.log.clear()
+    assert fresh.command(176, 1, RTL) == ACCEPTED
+    assert disarmed(fresh, 60.0)
+    heights = [m.relative_alt / 1000 for m in fresh.log if m.get_type() == "GLOBAL_POSITION_INT"]
+    assert max(heights) == pytest.approx(highest_m, abs=1.5)
 
 
 def test_a_mission_is_not_cleared_while_it_flies(fresh: Ground) -> None:

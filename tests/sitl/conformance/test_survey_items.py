@@ -1,11 +1,12 @@
 """Every item that a survey is made of: whether it is taken, what reads back of it, and what it does in flight."""
 
 import math
+from typing import Any
 
 import pytest
 
 from tests.sitl.conformance.conftest import HOME_ITEM, Ground, waypoint
-from tests.sitl.conformance.test_flight import ACCEPTED, RETURN, TAKEOFF, disarmed, fly, fresh
+from tests.sitl.conformance.test_flight import ACCEPTED, AUTO, LOITER, RETURN, TAKEOFF, disarmed, fly, fresh
 
 __all__ = ["fresh"]
 
@@ -77,6 +78,29 @@ def test_a_ground_speed_and_a_climb_speed_are_kept(fresh: Ground) -> None:
     climbs = [-m.vz / 100 for m in fresh.log if m.get_type() == "GLOBAL_POSITION_INT"]
     assert max(climbs) == pytest.approx(1, abs=0.25)
     assert disarmed(fresh, 60.0)
+
+
+def test_a_mission_left_and_resumed_repeats_a_distance_of_its_path(fresh: Ground) -> None:
+    fresh.wait_ready()
+    fresh.command(511, 33, 2e5)
+    fresh.quiet()
+    repeat = (215, 2, (50, 0, 0, 0), 0, 0, 0.0)
+    fly(fresh, [HOME_ITEM, TAKEOFF, repeat, waypoint(3, 15), waypoint(30, 15), RETURN])
+    reached(fresh, 3)
+
+    def north_m(message: Any) -> float:
+        return (message.lat - LAT) * 1e-7 * 111_318.845
+
+    before = fresh.await_message("GLOBAL_POSITION_INT", where=lambda m: north_m(m) > 150, wait_s=20)
+    assert fresh.command(176, 1, LOITER) == ACCEPTED
+    assert fresh.heartbeat(lambda m: m.custom_mode == LOITER) is not None
+    after = fresh.await_message("GLOBAL_POSITION_INT")
+    assert fresh.command(176, 1, AUTO) == ACCEPTED
+    fresh.log.clear()
+    reached(fresh, 3)  # the waypoint behind, though its place is farther back
+    back = min(north_m(m) for m in fresh.log if m.get_type() == "GLOBAL_POSITION_INT")
+    assert north_m(before) - 50 - 10 < back < north_m(after) - 50 + 10  # left somewhere between
+    reached(fresh, 4)
 
 
 def test_a_yaw_is_held_and_a_region_of_interest_is_looked_at(fresh: Ground) -> None:
