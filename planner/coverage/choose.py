@@ -27,7 +27,6 @@ MOST_ROUTED = 12
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of more lines two or one
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
-TRIMMED = 0.95  # of the seconds of a layout is what trimming leaves at best, about
 CONVEX = 0.98  # of its hull: what an area fills that one angle serves best
 
 
@@ -37,8 +36,8 @@ def choose(
     """The fastest complete coverage found; where none is complete, the most complete one.
 
     Tried are partitions of a concave area into cells with a sweep each, and sweeps of the whole area in the order of a lower
-    bound of their time; each with its lines' ends drawn in from the edge as far as the photos still see enough. The best few
-    are then routed with more effort. `cost` says what is best: by default the seconds in one flight.
+    bound of their time. The best few are then routed with more effort, as they are and with their lines' ends drawn in from the
+    edge as far as the photos still see enough. `cost` says what is best: by default the seconds in one flight.
     """
     views = Views(task)
     sweeps = single_sweeps(task)
@@ -53,18 +52,20 @@ def choose(
     soonest_s = math.inf
     with progress.stage("routes", len(partitioned) + limit + finalists, "sweeps") as advance:
         for least_s, layout in chain(((0.0, layout) for layout in partitioned), islice(complete, limit)):
-            if least_s * TRIMMED > soonest_s:
+            if least_s > soonest_s:
                 continue
-            shorter = trimmed(layout, views)
-            choice = _route(task, shorter, thorough=False)
+            apart = trimmed(layout, views, 0.0)
+            choice = _route(task, apart, thorough=False)
             soonest_s = min(soonest_s, choice.seconds)
-            routed.append((cost(choice), len(routed), shorter))
+            routed.append((cost(choice), len(routed), apart))
             advance(1)
         if not routed:
             return _route(task, (patched(_soonest_completed(sweeps, views), views),), thorough=True)
         best = []
         for _, _, layout in sorted(routed)[:finalists]:
             best.append(_route(task, layout, thorough=True))
+            if task.most_inset_m > 0:
+                best.append(_route(task, trimmed(layout, views, task.most_inset_m), thorough=True))
             advance(1)
     return min(best, key=cost)
 

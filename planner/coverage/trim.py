@@ -20,14 +20,16 @@ ON_EDGE_M = 0.5
 Beside = tuple[NDArray[np.int64], Counts]  # the cells beside a line and how often it sees them
 
 
-def trimmed(layout: tuple[Sweep, ...], views: Views) -> tuple[Sweep, ...]:
+def trimmed(layout: tuple[Sweep, ...], views: Views, most_inset_m: float) -> tuple[Sweep, ...]:
     """The complete layout with each line's ends drawn in while the area stays complete.
 
-    At the area's edge by at most `task.most_inset_m`. The ends where the fewest photos are missed go first, in large steps and
-    then in small ones.
+    At the area's edge by at most `most_inset_m`. The ends where the fewest photos are missed go first, in large steps and then
+    in small ones.
     """
+    most_m = np.concatenate([_most_m(sweep, views.task, most_inset_m) for sweep in layout])
+    if not most_m.any():
+        return layout
     trimmer = _Trimmer(layout, views)
-    most_m = np.concatenate([_most_m(sweep, views.task) for sweep in layout])
     left_m = most_m.copy()
     for share in STEPS:
         wanted = np.argwhere((most_m > 0) & (left_m >= share * most_m - 1e-9))
@@ -40,11 +42,11 @@ def trimmed(layout: tuple[Sweep, ...], views: Views) -> tuple[Sweep, ...]:
     return trimmer.layout()
 
 
-def _most_m(sweep: Sweep, task: Task) -> NDArray[np.float64]:
+def _most_m(sweep: Sweep, task: Task, most_inset_m: float) -> NDArray[np.float64]:
     """How far each line's ends may be drawn in: n x 2."""
     ends = shapely.points(sweep.lines.reshape(-1, 2))
     on_edge = shapely.dwithin(ends, task.region.boundary, ON_EDGE_M).reshape(-1, 2)
-    return np.where(on_edge, task.most_inset_m, AT_CUTS * task.trigger_m)
+    return np.where(on_edge, most_inset_m, AT_CUTS * task.trigger_m)
 
 
 class _Trimmer:
