@@ -1,8 +1,8 @@
 """The fastest way to cover an area: many layouts are compared by flight time from home to home, complete ones only."""
 
 import math
-from collections.abc import Callable
-from itertools import chain, islice
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import shapely
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imagery.core.errors import BadInputError
 from imagery.core.progress import SILENT, Progress
 from planner.coverage.cells import Cell, partitions
-from planner.coverage.layout import Layout, estimate, lines_of, over_cells, patched, single_sweeps
+from planner.coverage.layout import Layout, estimate, lines_of, nearby, over_cells, patched, single_sweeps
 from planner.coverage.route import Order, order_lines
 from planner.coverage.sweep import Sweep, sweep
 from planner.coverage.task import Choice, Task
@@ -24,6 +24,7 @@ __all__ = ["TRIMMED", "Choice", "Task", "as_given", "choose", "crossed", "fastes
 SHORTEST_M = 0.1
 MORE_LINES, MANY_LINES = 200, 500  # from which on fewer layouts are routed; from which on with no effort
 MOST_ROUTED = 12
+MOST_NEARBY = 2  # sweeps that differ a little from the best one
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of more lines two or one
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
 CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
@@ -47,27 +48,52 @@ def choose(
     partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
     if lines > MORE_LINES:
         partitioned = sorted(partitioned, key=lambda layout: sum(estimate(s, task.motion) for s in layout))[:1]
-    complete = ((seconds, (one,)) for seconds, one in sweeps if views.complete(views.of(one)))
-    routed: list[tuple[float, int, Layout]] = []
-    soonest_s = math.inf
     with progress.stage("routes", len(partitioned) + limit + finalists, "sweeps") as advance:
-        for least_s, layout in chain(((0.0, layout) for layout in partitioned), islice(complete, limit)):
-            if least_s > soonest_s:
-                continue
-            apart = trimmed(layout, views, 0.0)
-            choice = _route(task, apart, thorough=False)
-            soonest_s = min(soonest_s, choice.seconds)
-            routed.append((cost(choice), len(routed), apart))
+        compared = _Compared(task, views, cost)
+        for layout in partitioned:
+            compared.add(layout)
             advance(1)
-        if not routed:
+        for least_s, layout in islice(_complete(sweeps, views), limit):
+            if least_s <= compared.soonest_s:
+                compared.add(layout)
+            advance(1)
+        if not compared.layouts:
             return _route(task, (patched(_soonest_completed(sweeps, views), views),), thorough=True)
+        near = nearby(task, compared.best(1)[0])
+        for _, layout in islice(_complete(near, views), 1 if lines >= FEW_LINES else MOST_NEARBY):
+            compared.add(layout)
         best = []
-        for _, _, layout in sorted(routed)[:finalists]:
+        for layout in compared.best(finalists):
             best.append(_route(task, layout, thorough=True))
             if task.most_inset_m > 0:
                 best.append(_route(task, trimmed(layout, views, task.most_inset_m), thorough=True))
             advance(1)
     return min(best, key=cost)
+
+
+class _Compared:
+    """Layouts in the order of what flying them costs, routed without much effort."""
+
+    def __init__(self, task: Task, views: Views, cost: Callable[[Choice], float]) -> None:
+        self._task, self._views, self._cost = task, views, cost
+        self.layouts: list[tuple[float, int, Layout]] = []
+        self.soonest_s = math.inf
+
+    def add(self, layout: Layout) -> None:
+        """Compare a complete layout, its lines drawn in where cells meet."""
+        apart = trimmed(layout, self._views, 0.0)
+        choice = _route(self._task, apart, thorough=False)
+        self.soonest_s = min(self.soonest_s, choice.seconds)
+        self.layouts.append((self._cost(choice), len(self.layouts), apart))
+
+    def best(self, count: int) -> list[Layout]:
+        """The layouts that cost least."""
+        return [layout for _, _, layout in sorted(self.layouts)[:count]]
+
+
+def _complete(sweeps: list[tuple[float, Sweep]], views: Views) -> Iterator[tuple[float, Layout]]:
+    """The sweeps that see enough, with their seconds."""
+    return ((seconds, (one,)) for seconds, one in sweeps if views.complete(views.of(one)))
 
 
 def _soonest_completed(sweeps: list[tuple[float, Sweep]], views: Views) -> Sweep:

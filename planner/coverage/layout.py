@@ -9,17 +9,18 @@ import shapely
 from numpy.typing import NDArray
 
 from planner.coverage.cells import Cell
-from planner.coverage.sweep import MARGINS, Sweep, candidate_angles, candidate_sweeps, sweep
+from planner.coverage.sweep import MARGINS, Sweep, candidate_angles, candidate_sweeps, nearby_sweeps, sweep
 from planner.coverage.task import Task
 from planner.coverage.views import Views
 from planner.timing import Motion
 
-__all__ = ["Layout", "estimate", "lines_of", "over_cells", "patched", "single_sweeps"]
+__all__ = ["Layout", "estimate", "lines_of", "nearby", "over_cells", "patched", "single_sweeps"]
 
 Layout = tuple[Sweep, ...]
 
 MOST_ANGLES, MOST_CELL_ANGLES = 20, 3
 CELL_MARGINS = (0.1, *MARGINS)  # a cell may begin with a line near its edge: in acute corners no other sees enough
+NEAR_DEG = (-0.5, -0.25, 0.0, 0.25, 0.5)  # by which a good sweep is turned
 ROUNDS = 2  # in which the cells' sweeps are made faster in turn
 MOST_PATCHES, PATCH_M = 200, 0.4  # shorter than APART_M: one photo
 
@@ -46,6 +47,14 @@ def single_sweeps(task: Task) -> list[tuple[float, Sweep]]:
     first = sorted((estimate(sweep(task.region, angle, task.spacing_m, 0.75), task.motion), angle) for angle in angles)
     sweeps = candidate_sweeps(task.region, task.spacing_m, [angle for _, angle in first[:MOST_ANGLES]])
     return _sorted(sweeps, task)
+
+
+def nearby(task: Task, layout: Layout) -> list[tuple[float, Sweep]]:
+    """Sweeps that differ a little from a layout of one sweep, with their estimates, the lowest first; none of several sweeps."""
+    if len(layout) > 1:
+        return []
+    turns = (0.0,) if task.angles else NEAR_DEG
+    return _sorted(nearby_sweeps(task.region, task.spacing_m, layout[0].angle_deg, turns), task)
 
 
 def over_cells(task: Task, cells: tuple[Cell, ...], views: Views) -> Layout | None:

@@ -13,10 +13,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["MARGINS", "Sweep", "candidate_angles", "candidate_sweeps", "sweep"]
+__all__ = ["MARGINS", "Sweep", "candidate_angles", "candidate_sweeps", "nearby_sweeps", "sweep"]
 
 ANGLE_STEP_DEG = 2.0
 MARGINS = (0.5, 0.58, 0.66, 0.75, 0.85, 1.0)  # of the spacing: how far the first line may lie inside the edge
+PLACES = 9  # to which the lines of a sweep are moved across
 SHORTEST_LINE_M = 0.1
 
 
@@ -71,6 +72,27 @@ def candidate_sweeps(
                 if (count, inside) not in seen:
                     seen.add((count, inside))
                     yield _sweep(turned, angle, (low, high), count, inside)
+
+
+def nearby_sweeps(
+    area: shapely.Polygon | shapely.MultiPolygon, spacing_m: float, angle_deg: float, turns_deg: tuple[float, ...]
+) -> Iterator[Sweep]:
+    """Sweeps at angles near one: spaced as far as allowed, and moved across as far as both outermost lines' margins allow.
+
+    Where one side of an area is longer than the other, lines moved towards the shorter side are shorter together.
+    """
+    edges = _edges(area)
+    for angle in (angle_deg + turn for turn in turns_deg):
+        turned = _turn(edges, -angle)
+        low, high = float(turned[:, :, 1].min()), float(turned[:, :, 1].max())
+        width = (high - low) / spacing_m
+        for count in range(max(1, math.ceil(width - 2 * MARGINS[-1])) + 1, math.floor(width - 2 * MARGINS[0]) + 2):
+            both = width - (count - 1)
+            least, most = max(MARGINS[0], both - MARGINS[-1]), min(MARGINS[-1], both - MARGINS[0])
+            for inside in np.linspace(least, most, PLACES) * spacing_m:
+                offsets = low + inside + spacing_m * np.arange(count)
+                lines, row = chords(turned, offsets)
+                yield Sweep(angle % 180, _turn(lines, angle), row, spacing_m)
 
 
 def sweep(
