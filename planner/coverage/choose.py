@@ -22,7 +22,7 @@ from planner.timing import path_seconds
 __all__ = ["TRIMMED", "Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 SHORTEST_M = 0.1
-MORE_LINES, MANY_LINES = 200, 500  # from which on fewer layouts are routed; from which on with no effort
+MORE_LINES, MANY_LINES = 100, 500  # from which on fewer layouts are routed; from which on with no effort
 MOST_ROUTED = 12
 MOST_NEARBY = 2  # sweeps that differ a little from the best one
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of more lines two or one
@@ -43,7 +43,7 @@ def choose(
     views = Views(task)
     sweeps = single_sweeps(task)
     lines = len(sweeps[0][1].lines)
-    limit = int(np.clip(600 / lines, 4 if lines < MORE_LINES else 1, MOST_ROUTED))
+    limit = int(np.clip(400 / lines, 4 if lines < MORE_LINES else 1, MOST_ROUTED))
     finalists = FINALISTS if lines < FEW_LINES else 2 if lines < MORE_LINES else 1
     partitioned = [layout for cells in _partitions(task) if (layout := over_cells(task, cells, views)) is not None]
     if lines > MORE_LINES:

@@ -125,14 +125,17 @@ class _Tour:
 
     def settle(self, tour: NDArray[np.int64]) -> NDArray[np.int64]:
         """The tour improved until no move helps and every way that it uses is a true one."""
-        while True:
+        dearer = True
+        while dearer:
             tour = improve(tour, self.seconds)
             start, end = tour ^ 1, np.roll(tour, -1)
-            guessed = [(int(a), int(b)) for a, b in zip(start, end, strict=True) if not self.true[a, b]]
-            if not guessed:
-                return tour
-            for a, b in guessed:
-                self._make_true(a, b)
+            guessed = np.flatnonzero(~self.true[start, end])
+            before = self.seconds[start, end]
+            for i in guessed:
+                self._make_true(int(start[i]), int(end[i]))
+            # Where no way of the tour takes longer than was guessed, still no move helps.
+            dearer = bool((self.seconds[start, end] > before + SMALLEST_GAIN_S).any())
+        return tour
 
     def order(self, tour: NDArray[np.int64]) -> Order:
         """The tour, in the faster direction, with its ways."""
@@ -215,7 +218,7 @@ def _reversal(tour: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[
         return None
     start, end = tour[1:], tour[1:] ^ 1
     before, after = (tour ^ 1)[:-1], np.append(start[1:], tour[0])
-    change = seconds[before[:, None], end] + seconds[start[:, None], after]
+    change = seconds[before].take(end, axis=1) + seconds[start].take(after, axis=1)
     change -= seconds[before, start][:, None] + seconds[end, after]
     change[_lower_triangle(len(change))] = 0.0
     best = int(change.argmin())
@@ -234,8 +237,9 @@ def _shift(tour: NDArray[np.int64], seconds: NDArray[np.float64], size: int) -> 
     before, after = left[: len(first)], right[size:]
     saved = seconds[before, first] + seconds[last, after] - seconds[before, after]
     now = seconds[left, right] + saved[:, None]
-    straight = seconds[first[:, None], left] + seconds[last[:, None], right] - now
-    turned = seconds[last[:, None], left] + seconds[first[:, None], right] - now
+    from_first, from_last = seconds[first], seconds[last]
+    straight = from_first.take(left, axis=1) + from_last.take(right, axis=1) - now
+    turned = from_last.take(left, axis=1) + from_first.take(right, axis=1) - now
     change = np.minimum(straight, turned)
     change[_around_block(len(first), len(tour), size)] = 0.0
     place, gap = divmod(int(change.argmin()), len(tour))
