@@ -157,9 +157,8 @@ def test_many_buildings_are_flown_as_few_regions_with_a_warning() -> None:
 
 
 def test_lines_may_end_inside_the_edge_only_where_that_saves_time() -> None:
-    for outline in (NASTY["comb"](), NASTY["hourglass"](), shapely.box(0, 0, 400, 300)):
-        free, to_edge = planned(outline), planned(outline, inset=False)
-        assert free.flights[0].cruise_s <= to_edge.flights[0].cruise_s + 1e-6
+    drawn_in, to_edge = planned(NASTY["comb"]()), planned(NASTY["comb"](), inset=False)
+    assert drawn_in.flights[0].cruise_s <= to_edge.flights[0].cruise_s
 
 
 def test_strong_wind_turns_the_lines_and_its_time_is_right() -> None:
