@@ -19,7 +19,7 @@ from planner.coverage.trim import trimmed
 from planner.coverage.views import Views
 from planner.timing import path_seconds
 
-__all__ = ["TRIMMED", "Choice", "Task", "as_given", "choose", "crossed", "fastest"]
+__all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
 
 SHORTEST_M = 0.1
 MORE_LINES, MANY_LINES = 100, 500  # from which on fewer layouts are routed; from which on with no effort

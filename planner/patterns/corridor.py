@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from imagery.core.errors import BadInputError
-from planner.coverage.choose import TRIMMED, choose
+from planner.coverage.choose import choose
 from planner.coverage.layout import single_sweeps
 from planner.coverage.proof import line_photos
 from planner.coverage.route import Order, order_lines
@@ -23,6 +23,7 @@ from planner.timing import path_seconds
 
 __all__ = ["cover_corridor", "passes", "strokes"]
 
+TRIMMED = 0.95  # of the seconds of a sweep is what trimming leaves at best, about
 MARGINS = (1.0, 0.85, 0.75, 0.66, 0.5, 0.33)  # of the spacing: the outer pass inside the corridor's edge
 JOINS = ("mitre", "bevel")  # of passes at the outside of a bend
 STRAIGHT, EVENED = 6, 12  # parts of the spacing: bends of the axis, and of a pass, that are gentler are flown straight
