@@ -31,7 +31,7 @@ WINGS = shapely.Polygon([(0, 0), (36, 0), (36, 12), (14, 12), (14, 31), (0, 31)]
 
 def plan_around(footprint: shapely.Polygon, pattern: str, **more: object) -> SurveyPlan:
     home = to_degrees(shapely.Point(10, -45))
-    asked = {"building_height_m": 12.0, "distance_m": 10.0, "home": (home.x, home.y), **more}
+    asked = {"building_height_m": 12.0, "distance_m": 10.0, "homes": ((home.x, home.y),), **more}
     return plan_survey(
         SurveySpec(
             Area("house", to_degrees(footprint)),

@@ -24,7 +24,7 @@ LONG = hypothesis.settings(
 
 def planned(outline: shapely.Geometry, lat: float = 37.58, lon: float = 36.93, **more: object) -> SurveyPlan:
     home = to_degrees(shapely.Point(shapely.get_coordinates(outline)[0]), lon, lat)
-    standard = {"gsd_cm": 2.0, "speed_m_s": 10.0, "home": (home.x, home.y)}
+    standard = {"gsd_cm": 2.0, "speed_m_s": 10.0, "homes": ((home.x, home.y),)}
     area = Area("any", to_degrees(outline, lon, lat))
     return plan_survey(
         SurveySpec(area, find_camera("dji-mavic-3e"), find_drone("dji-mavic-3e"), **{**standard, **more})

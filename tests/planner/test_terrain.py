@@ -146,7 +146,7 @@ def spec(*dem: Path, **more: object) -> SurveySpec:
         Area("hills", to_degrees(BLOCK)),
         find_camera("dji-mavic-3e"),
         find_drone("generic-arducopter"),
-        **{"gsd_cm": 2.0, "home": (36.93, 37.58), **more},
+        **{"gsd_cm": 2.0, "homes": ((36.93, 37.58),), **more},
         dem=dem,
     )
 

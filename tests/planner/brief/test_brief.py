@@ -47,7 +47,7 @@ def spec_of(shape: shapely.Polygon, metres: float, **changes: Any) -> SurveySpec
     """A survey of a shape whose unit is `metres`, near Norcia."""
     area = shapely.transform(shape, lambda p: np.array([13.09, 42.79]) + p * metres / np.array([81_900, 111_100]))
     drone = find_drone("dji-mavic-3e")
-    options = {"gsd_cm": 3.0, "home": (13.0899, 42.7895), "usable_s": drone.usable_s} | changes
+    options = {"gsd_cm": 3.0, "homes": ((13.0899, 42.7895),), "usable_s": drone.usable_s} | changes
     return SurveySpec(Area("Norcia – Kahramanmaraş", area, None), find_camera(drone.camera), drone, **options)
 
 
