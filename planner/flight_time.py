@@ -1,10 +1,11 @@
 """How long ArduCopter takes along a path: jerk-limited legs, corners rounded without a stop, climbs in all their length.
 
 Every leg is planned from rest to rest with limited speed, acceleration and jerk. Near a waypoint that the drone need not stop
-at, the next leg begins while the last one is still braking, and their motions add up: as soon as the middle of the turn lies
-within the waypoint radius and turns neither faster than the legs are flown nor with more than the cornering acceleration. The
-time thus shared by two legs is saved. Parameters at ArduCopter's defaults; measured on the real one by
-tests/benchmarks/bench_flight_time.py. planner.timing has the simpler model by which planners are compared.
+at, the next leg begins while the last one is still braking, if it speeds up for as long, and their motions add up: as soon as
+the middle of the turn lies within the waypoint radius and turns neither faster than the legs are flown nor with more than the
+cornering acceleration on the level and the vertical acceleration between up and down. The time thus shared by two legs is saved
+(SCurve::advance_target_along_track). Parameters at ArduCopter's defaults; measured on the real one by
+tests/benchmarks/bench_flights.py. planner.timing has the simpler model by which planners are compared.
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ CORNERING = 2.0  # cornering acceleration by the acceleration, where WPNAV_ACCEL
 SPEED_CHANGE_S = (
     0.75  # lost at a corner where the mission sets another speed and the leg just begun is planned anew, by trial
 )
-TRIALS = 240  # instants of a turn that are looked at
-SAME_PLACE_M = 1e-3
+COARSE, FINE = 21, 13  # instants of a turn that are looked at, and between two of these
+SAME_PLACE_M, SLACK = 1e-3, 1e-6
 
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def passing_seconds(path: ArrayLike, motion: Motion) -> Array:
         legs = _legs(points[np.r_[True, far]], motion)
         speeds = motion.ground_speed(legs.unit[:, 0], legs.unit[:, 1])
         change_s = SPEED_CHANGE_S * (np.abs(np.diff(speeds)) > 0.05)
-        shared = _shared_s(legs) - change_s
+        shared = _shared_s(legs, CORNERING * motion.acceleration_m_s2) - change_s
         took[far] = legs.seconds - (np.r_[0.0, shared] + np.r_[shared, 0.0]) / 2
     return np.r_[0.0, np.cumsum(took)]
 
@@ -116,22 +117,38 @@ def _reachable(length_m: Array, acceleration_m_s2: Array, jerk_m_s3: Array) -> A
     return np.where(short < acceleration_m_s2 * rise, short, long)
 
 
-def _shared_s(legs: _Legs) -> Array:
-    """Seconds that each leg and the next one are flown together (n - 1)."""
+def _shared_s(legs: _Legs, most_m_s2: float) -> Array:
+    """Seconds that each leg and the next one are flown together (n - 1), cornering with at most `most_m_s2` on the level."""
     before, after = _part(legs, slice(None, -1)), _part(legs, slice(1, None))
-    longest = np.minimum(np.minimum(before.ramp_s + after.ramp_s, before.seconds / 2), after.seconds / 2)
-    shared = longest[:, None] * np.linspace(1.0, 0.0, TRIALS)
+    longest = np.minimum(np.minimum(before.ramp_s, after.ramp_s), np.minimum(before.seconds, after.seconds) / 2)
+    trials, step_s = longest[:, None] * np.linspace(1.0, 0.0, COARSE), longest / (COARSE - 1)
+    nearly = _first(trials, _may_turn(before, after, most_m_s2, trials))
+    trials = np.minimum(nearly + step_s, longest)[:, None] - step_s[:, None] * np.linspace(0.0, 1.0, FINE)
+    return np.maximum(nearly, _first(trials, _may_turn(before, after, most_m_s2, trials)))
+
+
+def _first(trials: Array, allowed: NDArray[np.bool_]) -> Array:
+    """The first allowed trial of each row, or 0."""
+    chosen = trials[np.arange(len(trials)), np.argmax(allowed, axis=1)]
+    return np.where(allowed.any(axis=1), chosen, 0.0)
+
+
+def _may_turn(before: _Legs, after: _Legs, most_m_s2: float, shared: Array) -> NDArray[np.bool_]:
+    """Whether legs may be flown together with those after them for so many seconds (n x k)."""
     left_m, braking_speed, braking = before.after(shared / 2)
     gone_m, starting_speed, starting = after.after(shared / 2)
     turn = (before.unit * after.unit).sum(axis=1)[:, None]
+    level = (before.unit[:, :2] * after.unit[:, :2]).sum(axis=1)[:, None]
+    (level_before, up_before), (level_after, up_after) = (
+        (np.hypot(*legs.unit[:, :2].T)[:, None], legs.unit[:, 2:]) for legs in (before, after)
+    )
     apart_m = np.sqrt(np.maximum(left_m**2 + gone_m**2 - 2 * turn * left_m * gone_m, 0.0))
     speed = np.sqrt(np.maximum(braking_speed**2 + starting_speed**2 + 2 * turn * braking_speed * starting_speed, 0.0))
-    pull = np.sqrt(np.maximum(braking**2 + starting**2 - 2 * turn * braking * starting, 0.0))
+    sideways = (level_before * braking) ** 2 + (level_after * starting) ** 2 - 2 * level * braking * starting
+    upward = np.abs(up_after * starting - up_before * braking)
     slower = np.minimum(before.speed_m_s, after.speed_m_s)[:, None]
-    most = CORNERING * np.minimum(before.acceleration_m_s2, after.acceleration_m_s2)[:, None]
-    may_turn = (apart_m < RADIUS_M) & (speed <= slower) & (pull < most)
-    may_turn[:, -1] = True
-    return np.asarray(shared[np.arange(len(shared)), np.argmax(may_turn, axis=1)])
+    gentle = (sideways < most_m_s2**2) & (upward < VERTICAL_ACCELERATION_M_S2)
+    return np.asarray((apart_m < RADIUS_M) & (speed <= slower + SLACK) & gentle)
 
 
 def _part(legs: _Legs, which: slice) -> _Legs:

@@ -15,13 +15,14 @@ from planner.ground import return_clearance_m
 from planner.mission import SAME_M, item_count
 from planner.separation import APART_M, raised_ways
 from planner.site import Home
-from planner.sorties import ITEMS_A_LINE, Base, Clock, Sortie, split
+from planner.sorties import EVEN, ITEMS_A_LINE, Base, Clock, Sortie, split
 from planner.spec import SurveySpec
 from planner.terrain import HeightLimits, Return, Terrain, follow, safe_return
 from planner.timing import Motion, path_seconds
 
 __all__ = ["Flight", "bases_of", "fly_all"]
 
+PROMISED = 1.10  # longest flight by the shortest
 ITEMS_BESIDE = 16  # mission items of a flight beside those of its lines
 
 
@@ -77,19 +78,23 @@ def fly_all(
     """The choice cut into flights, none of them longer than usable or with more mission items than the drone holds.
 
     What the terrain takes in waypoints and seconds on the lines is known beforehand; what it takes on the ways from and to home
-    only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so many fewer. The
-    flights of one drone follow one another in the order of the lines, so that drones work side by side.
+    only when a flight is laid over it: as long as one flight has too many, the flights are cut anew for so many fewer, and once
+    more if that made them uneven. The flights of one drone follow one another in the order of the lines, so that drones work
+    side by side.
     """
     most = allowed = spec.drone.max_items
-    usable_s = spec.usable_s
+    usable_s, even = spec.usable_s, EVEN
     clock, line_items = _in_one_go(spec, task, choice, terrain)
     while allowed > line_items.max() + ITEMS_BESIDE:
-        sorties = split(task, choice, clock, usable_s, bases, allowed, line_items)
+        sorties = split(task, choice, clock, usable_s, bases, allowed, line_items, even)
         flights = tuple(fly(spec, task, sortie, number, terrain) for number, sortie in enumerate(sorties, 1))
         worst = max(item_count(flight, task.motion) for flight in flights)
-        longest_s = max(flight.duration_s for flight in flights)
+        seconds = [flight.duration_s for flight in flights]
+        longest_s, uneven = max(seconds), max(seconds) / min(seconds)
         if worst <= most and longest_s <= spec.usable_s + 0.5:
-            return flights if terrain is None else tuple(_homeward(spec, flight, terrain) for flight in flights)
+            if even < EVEN or not PROMISED < uneven < PROMISED * EVEN:
+                return flights if terrain is None else tuple(_homeward(spec, flight, terrain) for flight in flights)
+            even = EVEN * PROMISED / uneven
         if worst > most:
             allowed = min(allowed - 1, int(allowed * most / worst))
         if longest_s > spec.usable_s:

@@ -18,7 +18,7 @@ from planner.coverage.choose import Choice, Task
 from planner.flight_time import passing_seconds
 from planner.timing import path_seconds
 
-__all__ = ["ITEMS_A_LINE", "Base", "Clock", "Sortie", "flights_cost", "split"]
+__all__ = ["EVEN", "ITEMS_A_LINE", "Base", "Clock", "Sortie", "flights_cost", "split"]
 
 CUT_EVERY = 4  # photos between the places where a line may be cut
 MOST_STOPS, FEW_STOPS = 3000, 600  # places where a flight may end; where only costs are compared
@@ -126,17 +126,18 @@ def split(
     bases: Sequence[Base],
     most_items: int = UNLIMITED_ITEMS,
     line_items: ArrayLike = ITEMS_A_LINE,
+    even: float = EVEN,
 ) -> list[Sortie]:
     """The fewest flights of at most `usable_s` seconds each, the same number for each drone; one base a drone.
 
     No flight needs more than `most_items` mission items, of which each line takes `line_items` (one number, or one a line). The
-    flights come drone by drone. Raises BadInputError where a place cannot be reached, photographed and returned from within
-    `usable_s`.
+    flights come drone by drone, the longest at most `even` times the shortest where the area allows. Raises BadInputError where
+    a place cannot be reached, photographed and returned from within `usable_s`.
     """
     stops = _stops(task, choice, clock, bases, most_items, line_items, MOST_STOPS)
     cuts = _Cuts.of(stops)
     longer = LONGER if len(bases) == 1 else LONGER_TOGETHER
-    pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), longer)
+    pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), longer, even)
     sorties = [_sortie(task, choice, stops, bases, *piece) for piece in zip(drones, pieces, strict=True)]
     return sorted(sorties, key=lambda sortie: sortie.drone)
 
@@ -146,7 +147,7 @@ def flights_cost(task: Task, choice: Choice, usable_s: float, bases: Sequence[Ba
     stops = _stops(task, choice, _level_clock(task, choice), bases, UNLIMITED_ITEMS, ITEMS_A_LINE, FEW_STOPS)
     cuts = _Cuts.of(stops)
     try:
-        pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), ())
+        pieces, drones = _pieces(stops, cuts, usable_s, _blocks(stops), (), EVEN)
     except BadInputError:
         return math.inf
     return A_FLIGHT_MORE * len(pieces) + float(_seconds(stops, pieces, drones).sum())
@@ -180,7 +181,8 @@ def _stops(
     own = np.broadcast_to(np.asarray(line_items, np.int64), len(along))
     until = np.cumsum(own + bends)
     places = choice.lines[line, 0] + share[:, None] * courses[line]
-    out_s, back_s = np.stack([_transits(task, base, places) for base in bases], axis=1)
+    pace = _pace(task, clock, courses)
+    out_s, back_s = np.stack([_transits(task, base, places, pace) for base in bases], axis=1)
     new = np.r_[True, line[1:] != line[:-1]]
     return _Stops(
         line=line,
@@ -197,7 +199,13 @@ def _stops(
     )
 
 
-def _transits(task: Task, base: Base, points: Array) -> Array:
+def _pace(task: Task, clock: Clock, courses: Array) -> float:
+    """By how much climbing and descending make lines slower than on the level: so they do on the ways from and to home."""
+    level_s = task.motion.rest_to_rest(np.hypot(*courses.T), task.motion.ground_speed(*courses.T))
+    return max(1.0, float((clock.left_s - clock.entered_s).sum() / level_s.sum()))
+
+
+def _transits(task: Task, base: Base, points: Array, pace: float) -> Array:
     """Seconds from a base to each point, and back (2 x n), each with half of take-off and landing."""
     home = np.broadcast_to(base.xy, points.shape)
     legs = points - home
@@ -208,7 +216,7 @@ def _transits(task: Task, base: Base, points: Array) -> Array:
     for i in np.flatnonzero(~task.outside.visible(home, points)):
         way = task.outside.way(base.xy, points[i])
         seconds[:, i] = np.inf if way is None else [path_seconds(w, task.motion) for w in (way, way[::-1])]
-    return np.asarray(seconds + base.overhead_s / 2)
+    return np.asarray(seconds * pace + base.overhead_s / 2)
 
 
 def _blocks(stops: _Stops) -> NDArray[np.int64]:
@@ -226,7 +234,7 @@ def _blocks(stops: _Stops) -> NDArray[np.int64]:
 
 
 def _pieces(
-    stops: _Stops, cuts: _Cuts, usable_s: float, flown_by: NDArray[np.int64], longer: Sequence[float]
+    stops: _Stops, cuts: _Cuts, usable_s: float, flown_by: NDArray[np.int64], longer: Sequence[float], even: float
 ) -> tuple[Pieces, NDArray[np.int64]]:
     """The flights as pairs of stops, first and last, and the drone of each; `longer`: shares of the shortest longest flight."""
     drones, high = _fewest(stops, cuts, usable_s, flown_by)
@@ -235,7 +243,7 @@ def _pieces(
         middle = (low + high) / 2
         low, high = (low, middle) if _reached(cuts, drones, middle) is not None else (middle, high)
     limits = [high, *(high * share for share in longer if high * share <= usable_s)]
-    for ratio in (EVEN, *UNEVEN):
+    for ratio in (even, *UNEVEN):
         trials = [trial for limit in limits if (trial := _least(cuts, drones, limit / ratio, limit)) is not None]
         if trials:
             return min(trials)[1], drones

@@ -217,7 +217,8 @@ def test_warnings_of_real_plans_are_translated() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_leading_figures_are_never_cut(briefs: dict[str, tuple[str, list[str]]], language: str) -> None:
-    assert not [text for text in texts_of(briefs[language][0]) if text.endswith("…") and "summary.json" not in text]
+    cut = [text for text in texts_of(briefs[language][0]) if text.endswith("…") and not text.endswith("° …")]
+    assert not [text for text in cut if "summary.json" not in text]  # courses of many lines are named but for some
 
 
 def placed(sheet: Any) -> list[tuple[str, shapely.Polygon]]:

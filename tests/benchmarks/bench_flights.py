@@ -1,4 +1,4 @@
-"""How long flights take, predicted and flown: `python -m tests.benchmarks.bench_flight_time [CASE]...` flies plans in simulation.
+"""How long flights take, predicted and flown: `python -m tests.benchmarks.bench_flights [CASE]...` flies plans in simulation.
 
 Every plan is flown from arming to disarming, faster than real time, by a real ArduCopter if SKYRELIEF_ARDUCOPTER names one, and
 by the embedded simulator. The wind is the one planned with. `missed`: planned photos from which the nearest taken one is farther
@@ -37,6 +37,10 @@ from tests.planner.nasty import NASTY, to_degrees
 SPEEDUP = 20.0
 MISSED_M = 5.0
 SIMULATED_AIRSPEED_M_S = 10.0  # what the simulated quadcopter of ArduPilot holds within its lean angle, by trial
+FAST_M_S, LEAN_CENTIDEG = (
+    10.0,
+    4500.0,
+)  # above this speed the simulated quadcopter must lean more than its default 30 degrees
 POSITIONS_HZ = 50.0  # of wall time: what the clock of a flight is read from
 GLOBAL_POSITION_INT = 33
 CONVEX = shapely.Polygon([(0, 0), (500, 60), (460, 400), (100, 380)])
@@ -132,6 +136,7 @@ def flown(plan: SurveyPlan, binary: Path | None) -> tuple[float, NDArray[np.floa
         "CAM1_TYPE": 1.0,
         "BATT_CAPACITY": 1e5,
         "FS_GCS_ENABLE": 0.0,
+        **({"ANGLE_MAX": LEAN_CENTIDEG} if plan.motion.speed_m_s > FAST_M_S else {}),
         "SIM_WIND_SPD": plan.spec.wind_m_s,
         "SIM_WIND_DIR": plan.spec.wind_from_deg,
     }
