@@ -125,15 +125,15 @@ def read_zones(path: str | Path, near: Area | None = None) -> shapely.MultiPolyg
     return _merged(zones if near is None else _close(zones, near.polygon))
 
 
-def parse_home(text: str) -> tuple[float, float]:
-    """'LAT,LON' in degrees to (longitude, latitude)."""
+def parse_home(text: str, what: str = "home") -> tuple[float, float]:
+    """'LAT,LON' in degrees to (longitude, latitude); `what` names the place in errors."""
     try:
         lat, lon = (float(part) for part in re.split(r"[,;\s]+", text.strip())[:2])
     except ValueError:
-        raise BadInputError(f"home {text!r}: give latitude and longitude in degrees, as 37.58,36.93") from None
+        raise BadInputError(f"{what} {text!r}: give latitude and longitude in degrees, as 37.58,36.93") from None
     if abs(lat) > 90 and abs(lon) <= 90:
-        raise BadInputError(f"home {text!r}: latitude comes first, as {lon:g},{lat:g}")
-    check_lon_lat(lon, lat, f"home {text!r}")
+        raise BadInputError(f"{what} {text!r}: latitude comes first, as {lon:g},{lat:g}")
+    check_lon_lat(lon, lat, f"{what} {text!r}")
     return lon, lat
 
 

@@ -31,7 +31,8 @@ class SurveySpec:
     flat ground; height_frame: of missions, relative to home or above the vehicle's own terrain data; inset: whether lines may
     end a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade:
     building_height_m; distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed; of a
-    search: sweep_width_m, None for what a photo sees across; searched: coverage factors of earlier searches of the same area.
+    search: datum: (longitude, latitude) where a square or sector begins, None for the area's middle; sweep_width_m, None for
+    what a photo sees across; searched: coverage factors of earlier searches of the same area.
     """
 
     area: Area
@@ -58,6 +59,7 @@ class SurveySpec:
     building_height_m: float | None = None
     distance_m: float | None = None
     heights_m: tuple[float, ...] = ()
+    datum: tuple[float, float] | None = None
     sweep_width_m: float | None = None
     searched: tuple[float, ...] = ()
 

@@ -12,7 +12,8 @@ from imagery.core.errors import BadInputError
 from imagery.core.frame import LocalFrame
 from imagery.core.progress import SILENT, Progress
 from planner.concerns import concerns
-from planner.coverage.choose import Choice, Task, as_given, choose, crossed, fastest
+from planner.coverage.choose import Choice, Task, as_given, choose, fastest
+from planner.coverage.crosshatch import crossed
 from planner.coverage.paths import Free, Ways
 from planner.coverage.proof import Overlap, cells_of, count_views
 from planner.coverage.sweep import sweep
@@ -149,7 +150,7 @@ def task_of(spec: SurveySpec, site: Site, motion: Motion) -> Task:
 
 def cover(spec: SurveySpec, site: Site, task: Task, bases: Sequence[Base], progress: Progress) -> Choice:
     """The lines of the pattern in their order."""
-    middle = shapely.get_coordinates(task.area.centroid)[0]
+    middle = _datum(spec, site)
     course_deg = spec.angle_deg or 0.0
 
     def cost(choice: Choice) -> float:
@@ -166,7 +167,7 @@ def cover(spec: SurveySpec, site: Site, task: Task, bases: Sequence[Base], progr
         case "square":
             return as_given(task, expanding_square(middle, task.spacing_m, _reach(task, middle), course_deg))
         case "sector":
-            return as_given(task, sector_search(middle, _reach(task, middle), course_deg))
+            return as_given(task, sector_search(middle, _radius(spec, task, middle), course_deg))
         case "crosshatch":
             return crossed(task, choose(task, progress))
         case _:
@@ -204,6 +205,19 @@ def _axis(spec: SurveySpec, site: Site) -> shapely.Geometry:
     return site.to_metres(spec.area.axis)
 
 
+def _datum(spec: SurveySpec, site: Site) -> NDArray[np.float64]:
+    """Where a square or sector search begins: the place last known, or the area's middle."""
+    if spec.datum is None:
+        return np.asarray(shapely.get_coordinates(site.area.centroid)[0])
+    place = np.array([float(v) for v in site.frame.to_local(*spec.datum)])
+    if not site.area.convex_hull.covers(shapely.Point(place)):
+        raise BadInputError(
+            f"the datum {spec.datum[1]:.6f},{spec.datum[0]:.6f} lies outside of {spec.area.name}: latitude comes first; a search"
+            " begins within the area"
+        )
+    return place
+
+
 def _reach(task: Task, middle: NDArray[np.float64]) -> float:
     """Metres from the middle to the farthest corner of the area."""
     return float(np.hypot(*(shapely.get_coordinates(task.area) - middle).T).max())
@@ -212,6 +226,18 @@ def _reach(task: Task, middle: NDArray[np.float64]) -> float:
 def _reach_of(site: Site) -> shapely.Geometry:
     """Everything that ways connect: the area and the homes."""
     return shapely.union_all([site.area, *(shapely.Point(home.xy) for home in site.homes)])
+
+
+def _radius(spec: SurveySpec, task: Task, datum: NDArray[np.float64]) -> float:
+    """The length of a sector search's legs: all equal, so they end at the circle around the datum that fits into the area."""
+    edges = [part.exterior for part in shapely.get_parts(task.area)]
+    radius_m = float(shapely.distance(shapely.Point(datum), shapely.union_all(edges)))
+    if radius_m < task.spacing_m:
+        raise BadInputError(
+            f"{spec.area.name}: its edge is {radius_m:.0f} m from where the search begins: a sector search flies legs of one"
+            " length around that place, so give a larger area around it, or another --datum"
+        )
+    return radius_m
 
 
 def _surroundings(site: Site) -> tuple[float, float, float, float]:

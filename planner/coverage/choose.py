@@ -13,13 +13,13 @@ from imagery.core.progress import SILENT, Progress
 from planner.coverage.cells import Cell, partitions
 from planner.coverage.layout import Layout, estimate, lines_of, nearby, over_cells, patched, single_sweeps
 from planner.coverage.route import Order, order_lines
-from planner.coverage.sweep import Sweep, sweep
+from planner.coverage.sweep import Sweep
 from planner.coverage.task import Choice, Task
 from planner.coverage.trim import trimmed
 from planner.coverage.views import Views
 from planner.timing import path_seconds
 
-__all__ = ["Choice", "Task", "as_given", "choose", "crossed", "fastest"]
+__all__ = ["Choice", "Task", "as_given", "choose", "fastest"]
 
 SHORTEST_M = 0.1
 MORE_LINES, MANY_LINES = 100, 500  # from which on fewer layouts are routed; from which on with no effort
@@ -27,7 +27,6 @@ MOST_ROUTED = 12
 MOST_NEARBY = 2  # sweeps that differ a little from the best one
 FINALISTS, FEW_LINES = 5, 60  # layouts that are trimmed and routed with effort; of more lines two or one
 EFFORT, MOST_KICKS = 300, 20  # disturbances of an order times its lines; disturbances at most
-CROSS_MARGIN = 0.75  # of the spacing: first line of the second pass inside the edge
 CONVEX = 0.98  # of its hull: what an area fills that one angle serves best
 
 
@@ -106,13 +105,6 @@ def _partitions(task: Task) -> list[tuple[Cell, ...]]:
     if task.one_angle or task.angles or task.region.area >= CONVEX * task.region.convex_hull.area:
         return []  # parallel lines were asked for, or serve best
     return partitions(task.region, task.spacing_m, task.motion)
-
-
-def crossed(task: Task, choice: Choice) -> Choice:
-    """The chosen lines and others across them, in one order: the second pass begins near where the first ends."""
-    across = sweep(task.region, choice.angle_deg + 90, task.spacing_m, CROSS_MARGIN)
-    lines = np.concatenate([choice.lines, across.lines])
-    return _ordered(task, lines, choice.angle_deg, thorough=True)
 
 
 def fastest(task: Task, lines: NDArray[np.float64]) -> Choice:

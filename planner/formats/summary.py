@@ -87,6 +87,7 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any, homes: Sequen
         building_height_m=_number(request["building_height_m"]),
         distance_m=_number(request["distance_m"]),
         heights_m=tuple(float(height) for height in request["heights_m"]),
+        datum=None if request["datum"] is None else (float(request["datum"][0]), float(request["datum"][1])),
         sweep_width_m=_number(request["sweep_width_m"]),
         searched=tuple(float(coverage) for coverage in request["searched"]),
     )
@@ -115,6 +116,7 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
         "building_height_m": spec.building_height_m,
         "distance_m": spec.distance_m,
         "heights_m": list(spec.heights_m),
+        "datum": None if spec.datum is None else list(spec.datum),
         "sweep_width_m": spec.sweep_width_m,
         "searched": list(spec.searched),
     }

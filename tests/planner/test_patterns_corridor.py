@@ -81,7 +81,7 @@ def test_any_walk_is_covered(
 
 
 @pytest.mark.long
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(axis=walks(), width_m=st.floats(10, 300))
 def test_many_walks_are_covered(
     axis: shapely.LineString, width_m: float, tmp_path_factory: pytest.TempPathFactory

@@ -72,6 +72,9 @@ def run_command(
         float | None,
         typer.Option(help="Corridor: its width in m; else the file's `width_m`, or what a photo sees across."),
     ] = None,
+    datum: Annotated[
+        str | None, typer.Option(help="Square, sector: where the search begins, LAT,LON; else the area's middle.")
+    ] = None,
     sweep_width: Annotated[
         float | None, typer.Option("--sweep-width", help="Searches: sweep width in m; else what a photo sees across.")
     ] = None,
@@ -121,6 +124,7 @@ def run_command(
         building_height_m=building_height,
         distance_m=distance,
         heights_m=_numbers("heights", heights, "metres above the ground of the building, as 15,25"),
+        datum=parse_home(datum, "datum") if datum else None,
         sweep_width_m=sweep_width,
         searched=_numbers("searched", searched, "coverage factors, as 0.8,1"),
     )
