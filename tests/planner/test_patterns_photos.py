@@ -21,6 +21,7 @@ from tests.planner.nasty import NASTY, to_degrees
 
 HALL = shapely.Polygon([(0, 0), (60, 10), (55, 40), (-5, 30)])
 FIELD = shapely.Polygon([(0, 0), (420, 40), (380, 260), (200, 120), (20, 300)])
+ROUND = shapely.Point(0, 0).buffer(180, quad_segs=4)
 BROOK = shapely.LineString([(0, 0), (300, 50), (420, 260), (350, 480)])
 
 
@@ -32,7 +33,7 @@ def planned(pattern: str, folder: Path) -> SurveyPlan:
         (folder / "brook.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         area = read_corridor(folder / "brook.geojson", 90.0)
     else:
-        area = Area("test", to_degrees(HALL if "building_height_m" in more else FIELD))
+        area = Area("test", to_degrees({"orbit": HALL, "facade": HALL, "sector": ROUND}.get(pattern, FIELD)))
     camera, drone = find_camera("dji-mavic-3e"), find_drone("generic-arducopter")
     return plan_survey(SurveySpec(area, camera, drone, pattern=pattern, clearance_m=1.0, **more))
 
