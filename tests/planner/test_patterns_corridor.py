@@ -13,14 +13,10 @@ from hypothesis import strategies as st
 from imagery.core.camera import find_camera
 from imagery.core.errors import BadInputError
 from planner.area import Area, read_corridor
-from planner.coverage.route import Order
-from planner.coverage.task import Choice
 from planner.drone import find_drone
 from planner.patterns.corridor import passes, strokes
-from planner.site import lay_out
-from planner.sorties import flights_cost
-from planner.spec import SurveySpec, pace
-from planner.survey import SurveyPlan, plan_survey, task_of
+from planner.spec import SurveySpec
+from planner.survey import SurveyPlan, plan_survey
 from tests.planner.nasty import to_degrees
 
 ANGLES = np.linspace(0, 2 * np.pi, 60)
@@ -131,21 +127,3 @@ def test_the_width_asked_for_comes_before_that_of_the_file(tmp_path: Path) -> No
 def test_a_corridor_needs_a_line() -> None:
     with pytest.raises(BadInputError, match="follows a line"):
         plan_survey(spec(Area("block", to_degrees(shapely.box(0, 0, 500, 300)))))
-
-
-def test_gentle_bends_cost_no_stops_when_flights_are_cut(tmp_path: Path) -> None:
-    """A line of many vertices on a wide curve counts as long as it takes to fly, not as many lines from stop to stop."""
-    axis, width_m = AXES["river"]
-    asked = spec(corridor(axis, tmp_path, width_m))
-    site = lay_out(asked.area, asked.no_fly, asked.clearance_m, None)
-    task = task_of(asked, site, pace(asked)[0])
-    points = np.column_stack([BENDS, 120 * np.sin(BENDS / 250)]) - [750, 0]
-    lines = np.stack([points[:-1], points[1:]], axis=1)
-    ends = [task.home, *lines.reshape(-1, 2), task.home]
-    ways = tuple(np.array(pair) for pair in zip(ends[::2], ends[1::2], strict=True))
-    order = Order(np.arange(len(lines)), np.zeros(len(lines), bool), ways)
-    choice = Choice(lines, order, 0.0, 0.0)
-    transits_s = sum(math.dist(*way) / task.motion.speed_m_s for way in (ways[0], ways[-1]))
-    flown_s = shapely.LineString(points).length / task.motion.speed_m_s + transits_s
-    counted_s = flights_cost(task, choice, math.inf, 0.0) % 1e12
-    assert counted_s == pytest.approx(flown_s + 12, abs=10)
