@@ -161,7 +161,15 @@ def test_lines_may_end_inside_the_edge_only_where_that_saves_time() -> None:
     assert drawn_in.flights[0].cruise_s <= to_edge.flights[0].cruise_s
 
 
-def test_strong_wind_turns_the_lines_and_its_time_is_right() -> None:
+@pytest.mark.parametrize("wind_from_deg", [0.0, 90.0])
+def test_strong_wind_turns_the_lines_across_it(wind_from_deg: float) -> None:
+    longer_north = shapely.box(0, 0, 440, 500)
+    flight = planned(longer_north, wind_m_s=11.0, wind_from_deg=wind_from_deg, speed_m_s=14.0).flights[0]
+    across = (flight.course_deg - wind_from_deg) % 180
+    assert np.abs(across - 90).max() < 20
+
+
+def test_strong_wind_makes_no_line_slower_than_at_another_angle_and_its_time_is_right() -> None:
     square = shapely.box(0, 0, 500, 500)
     plan = planned(square, wind_m_s=11.0, wind_from_deg=0.0, speed_m_s=14.0)
     flight = plan.flights[0]
