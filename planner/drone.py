@@ -24,8 +24,9 @@ class Drone:
     """A multirotor.
 
     Attributes: id, name; camera: the id of the one it carries; speed_m_s: usual survey speed; max_speed_m_s: the airspeed that
-    it holds; climb_m_s, descent_m_s in missions; endurance_min: time aloft without wind; reserve: share of it that is kept;
-    wind_limit_m_s; max_items: mission items it holds, home included; acceleration_m_s2; source: where the figures come from.
+    it holds; climb_m_s, descent_m_s in missions; endurance_min: time aloft without wind, in minutes and not in charge; reserve:
+    share of it that is kept, also for what climbs and wind draw beyond that; wind_limit_m_s; max_items: mission items it holds,
+    home included; acceleration_m_s2; source: where the figures come from.
     """
 
     id: str

@@ -16,7 +16,8 @@ __all__ = ["HEIGHT_FRAMES", "PATTERNS", "SurveySpec", "check", "pace"]
 
 HEIGHT_FRAMES = ("relative", "terrain")
 PATTERNS = ("grid", "crosshatch", "corridor", "parallel", "creeping", "square", "sector", "orbit", "facade")
-BLUR_SHUTTER_S = 1 / 1000
+BLUR_SHUTTER_S = 1 / 1000  # taken where no shutter speed is asked for: only warned of
+MOST_BLUR = 1.0  # ground sampling distances that a photo may move while its shutter is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class SurveySpec:
     end a little inside the area's edge where the photos see enough beyond their ends; of an orbit and a facade:
     building_height_m; distance_m from the walls (instead of gsd_cm); heights_m: of the rounds, none for what is needed; of a
     search: datum: (longitude, latitude) where a square or sector begins, None for the area's middle; sweep_width_m, None for
-    what a photo sees across; searched: coverage factors of earlier searches of the same area.
+    what a photo sees across; searched: coverage factors of earlier searches of the same area; shutter_s: exposure
+    time that the speed is kept to, None for any.
     """
 
     area: Area
@@ -62,6 +64,7 @@ class SurveySpec:
     datum: tuple[float, float] | None = None
     sweep_width_m: float | None = None
     searched: tuple[float, ...] = ()
+    shutter_s: float | None = None
 
     @property
     def height_agl_m(self) -> float:
@@ -109,26 +112,35 @@ def check(spec: SurveySpec) -> None:
         f"earlier coverage {spec.searched}",
         "coverage factors above 0, as 0.8,1",
     )
+    shutter = spec.shutter_s
+    require(shutter is None or 1e-5 <= shutter <= 1, f"a shutter speed of {shutter} s", "1/8000 to 1, as 1/1000")
     require(1 <= spec.drones <= 100, f"a fleet of {spec.drones} drones", "1 to 100")
     homes = len(spec.homes)
     require(homes <= spec.drones, f"{homes} homes for {spec.drones} drone{'s' * (spec.drones > 1)}", "--drones too")
 
 
 def pace(spec: SurveySpec) -> tuple[Motion, list[str]]:
-    """How fast to fly, and what limited it."""
+    """How fast to fly, and what limited it: the drone, the time between photos, and with a given shutter motion blur."""
     drone, warnings = spec.drone, []
     asked = spec.speed_m_s if spec.speed_m_s is not None else drone.speed_m_s
     trigger_m = spec.footprint_m[1] * (1 - spec.front_overlap)
     by_camera = trigger_m / spec.camera.min_interval_s
-    speed = min(asked, drone.max_speed_m_s, by_camera)
+    gsd_m = spec.camera.gsd_m(spec.height_agl_m)
+    by_blur = math.inf if spec.shutter_s is None else MOST_BLUR * gsd_m / spec.shutter_s
+    speed = min(asked, drone.max_speed_m_s, by_camera, by_blur)
     if speed < asked and speed == by_camera:
         warnings.append(
             f"{spec.camera.id} takes a photo every {spec.camera.min_interval_s:g} s at the soonest, and one is needed every"
             f" {trigger_m:.1f} m: planned with {speed:.1f} m/s instead of {asked:g}"
         )
+    elif speed < asked and speed == by_blur:
+        warnings.append(
+            f"with a shutter speed of {_fraction(spec.shutter_s)} s photos blur over more than a pixel above"
+            f" {speed:.1f} m/s: planned with that instead of {asked:g}; a faster shutter saves time"
+        )
     elif speed < asked:
         warnings.append(f"{drone.name} flies at most {speed:g} m/s: planned with that instead of {asked:g}")
-    if speed * BLUR_SHUTTER_S > spec.camera.gsd_m(spec.height_agl_m):
+    if spec.shutter_s is None and speed * BLUR_SHUTTER_S > MOST_BLUR * gsd_m:
         warnings.append(
             f"at {speed:.1f} m/s photos blur over a pixel and more unless the shutter is faster than 1/1000 s"
         )
@@ -147,3 +159,8 @@ def pace(spec: SurveySpec) -> tuple[Motion, list[str]]:
         wind_north_m_s=spec.wind_m_s * math.cos(toward),
     )
     return motion, warnings
+
+
+def _fraction(seconds: float | None) -> str:
+    """An exposure time as photographers write it."""
+    return f"1/{1 / seconds:.0f}" if seconds and seconds < 0.5 else f"{seconds:g}"

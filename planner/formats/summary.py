@@ -90,6 +90,7 @@ def read_request(request: dict[str, Any], area: Area, no_fly: Any, homes: Sequen
         datum=None if request["datum"] is None else (float(request["datum"][0]), float(request["datum"][1])),
         sweep_width_m=_number(request["sweep_width_m"]),
         searched=tuple(float(coverage) for coverage in request["searched"]),
+        shutter_s=_number(request.get("shutter_s")),
     )
 
 
@@ -119,6 +120,7 @@ def _request(spec: SurveySpec) -> dict[str, Any]:
         "datum": None if spec.datum is None else list(spec.datum),
         "sweep_width_m": spec.sweep_width_m,
         "searched": list(spec.searched),
+        "shutter_s": spec.shutter_s,
     }
 
 

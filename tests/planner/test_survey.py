@@ -16,6 +16,7 @@ from imagery.core.errors import BadInputError
 from planner.area import Area, read_area
 from planner.drone import find_drone
 from planner.formats import plan_geojson
+from planner.spec import pace
 from planner.survey import SurveyPlan, SurveySpec, plan_survey
 from tests.oracles.plan_score import score
 from tests.planner.nasty import NASTY, to_degrees
@@ -165,6 +166,15 @@ def test_wind_makes_flights_slower_but_only_when_the_drone_cannot_hold_its_speed
     assert strong > calm * 1.05
 
 
+def test_a_shutter_speed_keeps_the_blur_to_a_pixel(shared_data: Path) -> None:
+    area = read_area(shared_data / "areas/bench/A_convex.geojson")
+    slow, fast = (spec_for(area, shutter_s=shutter, gsd_cm=1.0, speed_m_s=8.0) for shutter in (1 / 500, 1 / 1000))
+    motion, warnings = pace(slow)
+    assert motion.speed_m_s == pytest.approx(0.01 * 500)
+    assert "1/500 s" in warnings[0] and "instead of 8" in warnings[0]
+    assert pace(fast)[0].speed_m_s == 8.0 and pace(fast)[1] == []
+
+
 def test_crosshatch_sees_everything_twice_as_often(shared_data: Path) -> None:
     area = read_area(shared_data / "areas/bench/A_convex.geojson")
     plan = plan_survey(spec_for(area, pattern="crosshatch"))
@@ -182,6 +192,7 @@ def test_crosshatch_sees_everything_twice_as_often(shared_data: Path) -> None:
         ({"sidelap": -0.1}, "sidelap"),
         ({"speed_m_s": 0.0}, "speed"),
         ({"clearance_m": -1.0}, "clearance"),
+        ({"shutter_s": 0.0}, "shutter"),
         ({"usable_s": 60.0}, "too short"),
         ({"homes": ((36.93, 47.58),)}, "km from the area"),
         ({"pattern": "zigzag"}, "pattern"),

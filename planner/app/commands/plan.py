@@ -57,6 +57,9 @@ def run_command(
     ] = "relative",
     wind: Annotated[str | None, typer.Option(help="Wind as SPEED@FROM: m/s @ degrees it blows from, as 6@270.")] = None,
     speed: Annotated[float | None, typer.Option(help="Ground speed in m/s.")] = None,
+    shutter: Annotated[
+        str | None, typer.Option(help="Shutter speed in s, as 1/1000: the speed is kept to a blur of one pixel.")
+    ] = None,
     endurance: Annotated[str | None, typer.Option(help="Usable minutes a flight, or none for a single flight.")] = None,
     drones: Annotated[int, typer.Option(help="How many drones fly.")] = 1,
     building_height: Annotated[
@@ -117,6 +120,7 @@ def run_command(
         wind_m_s=wind_m_s,
         wind_from_deg=wind_from,
         speed_m_s=speed,
+        shutter_s=_shutter(shutter),
         usable_s=_endurance(endurance, chosen_drone),
         drones=drones,
         dem=tuple(dem or ()),
@@ -319,6 +323,17 @@ def _wind(text: str | None) -> tuple[float, float]:
     if match is None:
         raise BadInputError(f"wind {text!r}: give metres per second @ degrees it blows from, as 6@270")
     return float(match[1]), float(match[2]) % 360
+
+
+def _shutter(text: str | None) -> float | None:
+    """Seconds from a fraction, as 1/1000, or a decimal number."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(?:(\d+)\s*/\s*)?(\d+(?:\.\d+)?)\s*s?\s*", text)
+    value = float(match[2]) if match else 0.0
+    if value == 0:
+        raise BadInputError(f"shutter {text!r}: give seconds, as 1/1000")
+    return value if match is None or match[1] is None else int(match[1]) / value
 
 
 def _endurance(text: str | None, drone: "Drone") -> float:
