@@ -34,14 +34,20 @@ def main() -> None:
     if options.json:
         print(to_json(found))
         return
+    gsd_m = found.get("mosaic", {}).get("gsd_m")
     for part, values in found.items():
         print(part)
         for name, value in values.items():
-            print(f"  {name:18s} {_short(value)}")
+            print(f"  {name:18s} {_short(value)}{_in_pixels(name, value, gsd_m)}")
 
 
 def _short(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else json.dumps(value)
+
+
+def _in_pixels(name: str, value: Any, gsd_m: float | None) -> str:
+    """A length in metres as a multiple of the orthomosaic's ground sampling distance."""
+    return f"   {value / gsd_m:.2f} GSD" if gsd_m and isinstance(value, float) and name.endswith("_m") else ""
 
 
 if __name__ == "__main__":
