@@ -143,7 +143,8 @@ def check_not_swapped(area: shapely.Geometry, home: tuple[float, float], path: P
         turned = shapely.transform(area, lambda points: points[:, ::-1])
         if turned.distance(shapely.Point(home)) < 0.1:
             raise BadInputError(
-                f"{path}: latitude and longitude of the area are swapped: its home is {home[1]:.4f},{home[0]:.4f}"
+                f"{path}: latitude and longitude are swapped, of the area or of its home at {home[1]:.4f},{home[0]:.4f}"
+                " (a home is latitude first, an area in GeoJSON longitude first)"
             )
 
 

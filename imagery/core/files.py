@@ -113,9 +113,12 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
 def check_writable(folder: str | Path) -> None:
     """Raise OutputError unless a folder, or what of it exists, can be written to: before long work, not after it."""
     final = Path(folder)
-    with explained_disk_errors(final):
-        existing = next(parent for parent in (final, *final.absolute().parents) if parent.exists())
-        tempfile.TemporaryFile(dir=existing).close()
+    existing = next(parent for parent in (final, *final.absolute().parents) if parent.exists())
+    try:
+        with explained_disk_errors(final):
+            tempfile.TemporaryFile(dir=existing).close()
+    except FileNotFoundError:  # what /proc and the like answer
+        raise OutputError(f"{final}: nothing can be written there: choose another output") from None
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -96,6 +96,27 @@ class Run:
             print(text)
 
 
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """One Ctrl-C interrupts once: `timeout` and some terminals deliver it twice, and the second would spoil the clean-up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    last = -math.inf
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > SAME_INTERRUPT_S:
+            raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
 def command(function: Callable[..., dict[str, Any] | None]) -> Callable[..., None]:
     """Make a command of `function(run, ...)`, whose dict result is what `--json` prints.
 
@@ -106,7 +127,8 @@ def command(function: Callable[..., dict[str, Any] | None]) -> Callable[..., Non
     def wrapper(*args: Any, json_: bool = False, debug: bool = False, **options: Any) -> None:
         run = Run(json_, debug)
         try:
-            result = function(run, *args, **options)
+            with _one_interrupt():
+                result = function(run, *args, **options)
             if run.json and result is not None:
                 print(to_json(result))
         except SkyReliefError as error:

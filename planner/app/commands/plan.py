@@ -220,6 +220,7 @@ def _write_flight(plan: "SurveyPlan", flight: "Flight", stem: Path, formats: tup
 def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> None:
     for warning in result["warnings"]:
         run.progress.warn(warning)
+    run.say(f"{plan.spec.drone.name} with {plan.spec.camera.name or plan.spec.camera.id}")
     run.say(
         f"{result['area_m2'] / 1e6:.3g} km2 at {result['gsd_cm']:.3g} cm from {result['height_agl_m']:.0f} m:"
         f" {result['flights']} flight{'s' if result['flights'] > 1 else ''},"
@@ -292,7 +293,7 @@ def _overlap(text: str) -> tuple[float, float]:
         parts = [float(part.strip().rstrip("%")) / 100 for part in text.split("/")]
     except ValueError:
         parts = []
-    if len(parts) not in (1, 2):
+    if len(parts) not in (1, 2) or any(0 < part < 0.01 for part in parts):
         raise BadInputError(f"overlap {text!r}: give front overlap / sidelap in percent, as 75/70")
     return parts[0], parts[-1]
 
