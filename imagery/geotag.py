@@ -18,7 +18,7 @@ from imagery.core.files import atomic_path
 from imagery.core.photo import Photo, list_photos, read_photo
 from imagery.core.photolog import PhotoRecord, read_photo_log, write_photo_log
 from imagery.core.progress import SILENT, Progress
-from imagery.shot_times import match_times
+from imagery.shot_times import Match, match_times
 
 __all__ = ["Geotagged", "geotag", "match_photos", "read_exposures"]
 
@@ -28,6 +28,9 @@ _LEAP_S = 18  # GPS ahead of UTC, since 2017
 _PLAUSIBLE_US = 1_000_000_000_000_000  # a smaller time counts from boot, not from 1970
 _WHOLE_SECONDS_S, _FINE_S = 0.75, 0.4  # how far from its exposure a photo's time may be, by the resolution of its clock
 _LEAST_SHARE, _LEAST_LEAD = 0.6, 0.03
+_CHANCE = 0.5  # of the tolerance: residuals of photos that meet exposures by chance spread evenly, to 0.58 of it
+_MOST_DRIFT = 1.5e-3  # a camera's clock is never so bad
+_DEGREE_M, _FAR_M = 111_195.0, 500.0
 _JPEG = frozenset({".jpg", ".jpeg"})
 
 
@@ -104,6 +107,7 @@ def match_photos(
             f"the match is doubtful: at best {count} of {len(photos)} photos meet one of {len(records)} exposures. "
             "Is it the log of these photos? If the camera's clock is known, give --offset"
         )
+    _check_plausible(match, tolerance_s, [photos[k] for k in order], records)
     everything = count == len(photos) == len(records)
     if match.rival > 1 - _LEAST_LEAD and not everything and offset_s is None:
         raise NotEnoughDataError(
@@ -118,6 +122,25 @@ def match_photos(
         tuple(tagged), count, len(photos), len(records), match.offset_s, match.drift, match.residual_s,
         tuple(names[k] for k in left),
     )  # fmt: skip
+
+
+def _check_plausible(match: Match, tolerance_s: float, photos: Sequence[Photo], records: Sequence[PhotoRecord]) -> None:
+    """Raise NotEnoughDataError for a match that chance alone makes as well, or that the photos' own positions contradict."""
+    if match.residual_s > _CHANCE * tolerance_s or abs(match.drift) > _MOST_DRIFT:
+        raise NotEnoughDataError(
+            f"the match is doubtful: {len(match.pairs)} photos meet an exposure, but with differences of {match.residual_s:.2f} s"
+            f" and a clock that drifts {1e6 * -match.drift:+.0f} ppm, as photos of another flight would. Is it the log of these"
+            " photos?"
+        )
+    apart = [
+        math.hypot((photo.lat - record.lat), (photo.lon - record.lon) * math.cos(math.radians(record.lat))) * _DEGREE_M
+        for photo, record in ((photos[p], records[e]) for p, e in match.pairs.tolist())
+        if photo.lat is not None and photo.lon is not None
+    ]
+    if len(apart) >= 3 and (away := float(np.median(apart))) > _FAR_M:
+        raise NotEnoughDataError(
+            f"the photos' own positions lie {away / 1000:,.1f} km from where the log has them: it is the log of another flight"
+        )
 
 
 def _by_order(exposures: Sequence[PhotoRecord], names: Sequence[str]) -> Geotagged:

@@ -61,6 +61,11 @@ def concerns(
     if math.isinf(spec.usable_s) and longest > spec.drone.usable_s:
         battery = f"a battery of {spec.drone.name} {spec.drone.usable_s / 60:.0f} min with its reserve"
         found.append(f"the flight takes {longest / 60:.0f} min, {battery}: leave --endurance none out")
+    elif longest > spec.drone.usable_s + 1:
+        found.append(
+            f"flights take up to {longest / 60:.0f} min, and {spec.drone.name} flies {spec.drone.usable_s / 60:.0f} min with its"
+            " reserve: fly them only if its battery is known to last"
+        )
     return found + _encounters(spec, motion, flights, terrain)
 
 

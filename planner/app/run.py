@@ -2,7 +2,10 @@
 
 import functools
 import inspect
+import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from imagery.core.progress import Progress
 
 __all__ = ["Run", "command"]
 
+SAME_INTERRUPT_S = 0.5
 JSON_OPTION = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DEBUG_OPTION = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -348,4 +348,9 @@ def _endurance(text: str | None, drone: "Drone") -> float:
         minutes = math.nan
     if not (math.isfinite(minutes) and minutes > 0):
         raise BadInputError(f"endurance {text!r}: give minutes above 0, or none")
+    if minutes > drone.endurance_min:
+        raise BadInputError(
+            f"endurance {minutes:g} minutes: {drone.name} flies {drone.endurance_min:g} at most; give less, the --drone that is"
+            " flown, or a drone file (.toml) with its own endurance_min"
+        )
     return minutes * 60
