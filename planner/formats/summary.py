@@ -161,18 +161,20 @@ def _heights(plan: SurveyPlan) -> dict[str, Any] | None:
 
 
 def _search(plan: SurveyPlan) -> dict[str, Any]:
-    """What a search pattern is worth; nothing for surveys."""
+    """What a search pattern is worth over the whole area, what no photo sees included; nothing for surveys."""
     if plan.spec.pattern not in SEARCHES:
         return {}
     width_m = plan.spec.sweep_width_m or plan.spec.footprint_m[0]
     coverage, probability = probability_of_detection(width_m, plan.spacing_m)
+    seen = plan.overlap.seen(1)
     found = {
         "sweep_width_m": round(width_m, 2),
         "coverage_factor": round(coverage, 3),
-        "probability_of_detection": round(probability, 3),
+        "probability_of_detection": round(probability * seen, 3),
     }
     if plan.spec.searched:
-        found["cumulative_probability"] = round(cumulative_probability((*plan.spec.searched, coverage)), 3)
+        earlier = cumulative_probability(plan.spec.searched)
+        found["cumulative_probability"] = round(1 - (1 - earlier) * (1 - probability * seen), 3)
     return {"search": found}
 
 

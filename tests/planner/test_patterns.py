@@ -76,6 +76,13 @@ def test_searches_add_up() -> None:
     assert search["cumulative_probability"] == pytest.approx(1 - math.exp(-1 - 30 / 31.68), abs=0.01)
 
 
+def test_nothing_is_detected_where_no_photo_sees() -> None:
+    """A sector search sees densely at its datum and leaves gaps farther out: it finds no more of the area than it sees."""
+    found = figures(plan_survey(spec(Area("block", to_degrees(BLOCK)), "sector", sweep_width_m=100.0)))
+    assert 0 < found["seen1"] < 100
+    assert found["search"]["probability_of_detection"] < found["seen1"] / 100
+
+
 def test_sides() -> None:
     assert side_angles(shapely.box(0, 0, 500, 300)) == pytest.approx((0, 90))
 

@@ -232,7 +232,7 @@ def _report(run: Run, plan: "SurveyPlan", result: dict[str, Any], out: Path) -> 
         after = "" if cumulative is None else f"; with the earlier searches {cumulative * 100:.0f} %"
         run.say(
             f"coverage factor {search['coverage_factor']:.2f}: probability of detection"
-            f" {search['probability_of_detection'] * 100:.0f} %{after}"
+            f" {search['probability_of_detection'] * 100:.0f} % over the area{after}"
         )
     seen = "walls" if plan.spec.pattern in ("orbit", "facade") else "area"
     run.say(f"seen by a photo: {result['seen1']:.2f} % of the {seen}; by five or more: {result['seen5']:.2f} %")
