@@ -43,7 +43,8 @@ def test_products_open_in_other_programs(played: tuple[Path, dict[str, Any]]) ->
 def test_near_the_truth(played: tuple[Path, dict[str, Any]]) -> None:
     _, results = played
     truth = results["truth"]
-    assert truth["mosaic"]["spread_m"] < 0.25
+    assert truth["poses"]["internal_m"] < 0.06
+    assert truth["mosaic"]["spread_m"] < 0.5  # scale and turn of 18 photos follow receivers that err by half a metre
     assert truth["mosaic"]["covered"] > 0.99
     assert truth["surface"]["nmad_m"] < 0.4
     assert truth["damage"]["within_one"] >= 0.8

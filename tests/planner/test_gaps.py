@@ -158,10 +158,12 @@ def test_a_complete_survey_leaves_nothing_to_fly(plan_folder: Path, tmp_path: Pa
 
 
 def test_a_leaning_camera_sees_elsewhere(planned: PlannedSurvey, plan_folder: Path, tmp_path: Path) -> None:
-    leaning = [replace(record, yaw_deg=0.0, pitch_deg=30.0, roll_deg=0.0) for record in log_of(plan_folder)]
+    leaning = [replace(record, pitch_deg=30.0, roll_deg=0.0) for record in log_of(plan_folder)]
     write_photo_log(tmp_path / "photos.csv", leaning)
     taken = read_taken([tmp_path / "photos.csv"], planned.spec.camera)
-    assert refly(planned, pose(taken, planned), taken.camera).plan is None
+    assert refly(planned, pose(taken, planned), taken.camera).plan is None  # a gimbal keeps it level
+    write_photo_log(tmp_path / "photos.csv", [replace(record, yaw_deg=0.0) for record in leaning])
+    taken = read_taken([tmp_path / "photos.csv"], planned.spec.camera)
     result = refly(
         planned, pose(taken, planned, fixed_mount=True), taken.camera
     )  # all look north: the south is missing
